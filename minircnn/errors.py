@@ -1,0 +1,9 @@
+"""The one exception for everything a user can cause.
+
+Whatever reads files, settings or arguments raises it with a single sentence that says what is wrong, where, and
+what to do; the command line prints that sentence and exits with 2. A fault of the program itself is never one.
+"""
+
+
+class InputError(ValueError):
+    """Input that cannot be used: one sentence naming the thing, the place and the remedy."""
