@@ -1,0 +1,79 @@
+"""Boxes: overlap, offsets, clipping, suppression. Plain NumPy, no state.
+
+A box is (x1, y1, x2, y2) in image pixels and its width is x2 - x1. Offsets (tx, ty, tw, th) are what `bbox_pred`
+learns: how far to move a proposal's centre, in units of its size, and by what factor to stretch it, as a logarithm
+(Girshick et al., R-CNN, 2014, appendix C).
+"""
+
+import numpy as np
+
+MAX_LOG_STRETCH = float(np.log(1000 / 16))  # a wild tw must not overflow exp; 62 times the proposal is ample
+
+
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """(B, 4) → (B,) areas in square pixels; a box turned inside out has none."""
+    return np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
+
+
+def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of every box of `a` (A, 4) with every box of `b` (B, 4) → (A, B) in [0, 1].
+
+    Two empty boxes overlap by 0.
+    """
+    corner1 = np.maximum(a[:, None, :2], b[None, :, :2])
+    corner2 = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    intersection = np.prod(np.maximum(corner2 - corner1, 0), axis=2)
+    union = areas(a)[:, None] + areas(b)[None, :] - intersection
+    return intersection / np.where(union > 0, union, 1)
+
+
+def _centres_and_sizes(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    size = boxes[..., 2:] - boxes[..., :2]
+    return boxes[..., :2] + 0.5 * size, size
+
+
+def encode_boxes(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Offsets that would move `proposals` (R, 4) onto `truth` (R, 4) → (R, 4) as tx, ty, tw, th.
+
+    Both need positive width and height: a zero-area box is refused where it is read, since its logarithm is -inf.
+    """
+    centre, size = _centres_and_sizes(proposals)
+    truth_centre, truth_size = _centres_and_sizes(truth)
+    return np.concatenate([(truth_centre - centre) / size, np.log(truth_size / size)], axis=-1)
+
+
+def decode_boxes(proposals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Move `proposals` (R, 4) by `offsets` (R, 4M), one group of four per class → boxes (R, 4M)."""
+    R = len(proposals)
+    offsets = offsets.reshape(R, -1, 4)
+    centre, size = _centres_and_sizes(proposals[:, None, :])  # (R, 1, 2)
+    new_centre = centre + offsets[..., :2] * size
+    new_size = size * np.exp(np.minimum(offsets[..., 2:], MAX_LOG_STRETCH))
+    boxes = np.concatenate([new_centre - 0.5 * new_size, new_centre + 0.5 * new_size], axis=-1)
+    return boxes.reshape(R, -1)
+
+
+def clip_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """`boxes` (…, 4) cut to the image: x into [0, width], y into [0, height]."""
+    limit = np.array([width, height, width, height], boxes.dtype)
+    return np.clip(boxes, 0, limit)
+
+
+def flip_boxes(boxes: np.ndarray, width: float) -> np.ndarray:
+    """`boxes` (B, 4) as they stand in the image mirrored left to right."""
+    return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
+
+
+def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Non-maximum suppression: keep the best box, drop what overlaps it by more than `threshold`, go on.
+
+    boxes (D, 4), scores (D,) → indices of the kept, best first; of equal scores the lower index comes first.
+    """
+    order = np.argsort(-scores, kind="stable")
+    kept = []
+    while order.size:
+        best, order = order[0], order[1:]
+        kept.append(best)
+        overlap = iou_matrix(boxes[best : best + 1], boxes[order])[0]
+        order = order[overlap <= threshold]
+    return np.array(kept, dtype=np.int64)

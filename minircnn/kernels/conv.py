@@ -1,0 +1,123 @@
+"""Convolution as plain loops, for any size, stride and padding: the one to read first.
+
+    y[n, oh, ow, oc] = b[oc] + sum over kh, kw, c of  x[n, oh*s + kh - p, ow*s + kw - p, c] * w[kh, kw, c, oc]
+
+with s the stride, p the padding and x zero outside the map. `patches.py` computes the same with BLAS, several times
+faster, and is held to this file. Backward follows from the sum: each product x*w gives dy*w to dx and dy*x to dw.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+
+def conv_output_size(size: int, kernel: int, stride: int, padding: int) -> int:
+    """Cells along one side: the positions at which the whole kernel lies on the padded map."""
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, stride: int, padding: int) -> np.ndarray:
+    """Convolve.
+
+    Parameters
+    ----------
+    x : (N, H, W, C) float
+    w : (KH, KW, C, OC), same dtype
+    b : (OC,), same dtype
+    stride, padding : int, cells, alike for both sides
+
+    Returns
+    -------
+    y : (N, OH, OW, OC), same dtype
+    """
+    N, H, W, _ = x.shape
+    KH, KW, _, OC = w.shape
+    OH = conv_output_size(H, KH, stride, padding)
+    OW = conv_output_size(W, KW, stride, padding)
+    y = np.empty((N, OH, OW, OC), x.dtype)
+    _forward(x, w, b, stride, padding, y)
+    return y
+
+
+@njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _forward(x, w, b, stride, padding, y):
+    N, H, W, C = x.shape
+    KH, KW, _, OC = w.shape
+    _, OH, OW, _ = y.shape
+    rows = y.reshape(N * OH, OW, OC)
+    for row in prange(N * OH):  # owner computes: a row of y is one thread's
+        n, oh = row // OH, row % OH
+        for ow in range(OW):
+            rows[row, ow] = b
+            for kh in range(KH):
+                h = oh * stride + kh - padding
+                for kw in range(KW):
+                    col = ow * stride + kw - padding
+                    if 0 <= h < H and 0 <= col < W:
+                        for c in range(C):
+                            for oc in range(OC):
+                                rows[row, ow, oc] += x[n, h, col, c] * w[kh, kw, c, oc]
+
+
+def conv2d_backward(
+    dy: np.ndarray, x: np.ndarray, w: np.ndarray, stride: int, padding: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of the loss with respect to `x`, `w` and `b`, given `dy` of y's shape.
+
+    Returns
+    -------
+    dx : (N, H, W, C)
+    dw : (KH, KW, C, OC)
+    db : (OC,)
+    """
+    dx = np.empty_like(x)
+    dw = np.empty_like(w)
+    _backward_x(dy, w, stride, padding, dx)
+    _backward_w(dy, x, stride, padding, dw)
+    return dx, dw, dy.sum(axis=(0, 1, 2))
+
+
+@njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _backward_x(dy, w, stride, padding, dx):
+    """Each cell of x gathers from the outputs it was read for: dx += dy * w."""
+    N, H, W, C = dx.shape
+    KH, KW, _, OC = w.shape
+    _, OH, OW, _ = dy.shape
+    rows = dx.reshape(N * H, W, C)
+    for row in prange(N * H):
+        n, h = row // H, row % H
+        rows[row] = 0
+        for kh in range(KH):
+            oh = (h + padding - kh) // stride
+            if oh < 0 or oh >= OH or oh * stride != h + padding - kh:
+                continue
+            for col in range(W):
+                for kw in range(KW):
+                    ow = (col + padding - kw) // stride
+                    if ow < 0 or ow >= OW or ow * stride != col + padding - kw:
+                        continue
+                    for c in range(C):
+                        total = rows[row, col, c]
+                        for oc in range(OC):
+                            total += dy[n, oh, ow, oc] * w[kh, kw, c, oc]
+                        rows[row, col, c] = total
+
+
+@njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _backward_w(dy, x, stride, padding, dw):
+    """Each weight gathers over all the places it was used at: dw += x * dy."""
+    N, H, W, C = x.shape
+    KH, KW, _, OC = dw.shape
+    _, OH, OW, _ = dy.shape
+    taps = dw.reshape(KH * KW, C, OC)
+    for tap in prange(KH * KW):
+        kh, kw = tap // KW, tap % KW
+        taps[tap] = 0
+        for n in range(N):
+            for oh in range(OH):
+                h = oh * stride + kh - padding
+                for ow in range(OW):
+                    col = ow * stride + kw - padding
+                    if 0 <= h < H and 0 <= col < W:
+                        for c in range(C):
+                            for oc in range(OC):
+                                taps[tap, c, oc] += x[n, h, col, c] * dy[n, oh, ow, oc]

@@ -1,0 +1,128 @@
+"""RoI pooling: every region, whatever its size, becomes PH×PW cells, and the gradient finds its way back.
+
+A region is snapped to the feature map, divided into PH×PW bins, and the maximum of each bin is kept together with
+the cell it stood in (`argmax`). Backward **adds** each pooled value's gradient to that cell. Bins of one region can
+overlap and regions do, so one cell may collect many gradients: they are summed. The region's own coordinates get
+none: the rounding below is flat almost everywhere (Girshick, Fast R-CNN, 2015, sections 2.1 and 2.3).
+"""
+
+import math
+
+import numpy as np
+from numba import njit, prange
+
+CHANNELS_PER_OWNER = 16  # one cache line of float32: no two threads write to the same one
+
+
+def roi_pool_forward(
+    features: np.ndarray,
+    rois: np.ndarray,
+    output_size: tuple[int, int] = (7, 7),
+    spatial_scale: float = 1 / 16,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pool every region to PH×PW.
+
+    Parameters
+    ----------
+    features : (N, H, W, C) float
+    rois : (R, 5) float, the image's index in the batch, then x1, y1, x2, y2 in image pixels
+    output_size : (PH, PW)
+    spatial_scale : float, feature cells per image pixel
+
+    Returns
+    -------
+    pooled : (R, PH, PW, C), same dtype as features; 0 where a bin is empty
+    argmax : (R, PH, PW, C) int32, the winning cell as h*W + w; -1 where a bin is empty
+    """
+    R, C = len(rois), features.shape[3]
+    pooled = np.empty((R, *output_size, C), features.dtype)
+    argmax = np.empty((R, *output_size, C), np.int32)
+    _forward(features, rois.astype(np.float32), np.float32(spatial_scale), pooled, argmax)
+    return pooled, argmax
+
+
+@njit(cache=True)
+def _round_half_away(value):
+    """1.5 → 2, 2.5 → 3, -1.5 → -2: C's round. NumPy and Python would give 2 for 2.5."""
+    return math.floor(value + 0.5) if value >= 0 else math.ceil(value - 0.5)
+
+
+@njit(cache=True)
+def _bin_edges(start, size, bins, p, limit):
+    """Cells [first, last) of bin `p` of `bins` along one side, clipped to the map of `limit` cells.
+
+    floor and ceil make neighbouring bins overlap where `size` is no multiple of `bins`. The quotient is float32, as
+    in the original: in float64 some sizes give other bins.
+    """
+    step = np.float32(size) / np.float32(bins)
+    first = math.floor(np.float32(p) * step) + start
+    last = math.ceil(np.float32(p + 1) * step) + start
+    return min(max(first, 0), limit), min(max(last, 0), limit)
+
+
+@njit(parallel=True, cache=True)
+def _forward(features, rois, spatial_scale, pooled, argmax):
+    _, H, W, C = features.shape
+    R, PH, PW, _ = pooled.shape
+    for r in prange(R):  # owner computes: a region's output is one thread's
+        n = int(rois[r, 0])
+        x1 = _round_half_away(rois[r, 1] * spatial_scale)
+        y1 = _round_half_away(rois[r, 2] * spatial_scale)
+        x2 = _round_half_away(rois[r, 3] * spatial_scale)
+        y2 = _round_half_away(rois[r, 4] * spatial_scale)
+        width = max(x2 - x1 + 1, 1)  # both end cells belong to the region; a malformed one becomes 1×1
+        height = max(y2 - y1 + 1, 1)
+        for ph in range(PH):
+            h1, h2 = _bin_edges(y1, height, PH, ph, H)
+            for pw in range(PW):
+                w1, w2 = _bin_edges(x1, width, PW, pw, W)
+                best, where = pooled[r, ph, pw], argmax[r, ph, pw]
+                empty = h2 <= h1 or w2 <= w1
+                for c in range(C):
+                    best[c] = 0 if empty else -np.inf
+                    where[c] = -1
+                for h in range(h1, h2):
+                    for w in range(w1, w2):
+                        for c in range(C):
+                            if features[n, h, w, c] > best[c]:  # strict: the first of equals wins
+                                best[c] = features[n, h, w, c]
+                                where[c] = h * W + w
+
+
+def roi_pool_backward(
+    dpooled: np.ndarray, argmax: np.ndarray, rois: np.ndarray, features_shape: tuple[int, int, int, int]
+) -> np.ndarray:
+    """Send every pooled value's gradient to the cell that won.
+
+    Parameters
+    ----------
+    dpooled : (R, PH, PW, C) float
+    argmax : (R, PH, PW, C) int32, from the forward
+    rois : (R, 5), as in the forward; only the image's index is read
+    features_shape : (N, H, W, C)
+
+    Returns
+    -------
+    dfeatures : (N, H, W, C), same dtype as dpooled; 0 where a cell never won
+    """
+    dfeatures = np.zeros(features_shape, dpooled.dtype)
+    _backward(dpooled, argmax, rois[:, 0].astype(np.int64), CHANNELS_PER_OWNER, dfeatures)
+    return dfeatures
+
+
+@njit(parallel=True, cache=True)
+def _backward(dpooled, argmax, image_index, channels_per_owner, dfeatures):
+    R, PH, PW, C = dpooled.shape
+    N, H, W, _ = dfeatures.shape
+    cells = dfeatures.reshape(N, H * W, C)
+    # Regions share cells, so a region cannot own what it writes; a channel can. Each owner adds in the same order
+    # (r, ph, pw) whatever the number of threads.
+    for owner in prange((C + channels_per_owner - 1) // channels_per_owner):
+        for r in range(R):
+            n = image_index[r]
+            for ph in range(PH):
+                for pw in range(PW):
+                    for c in range(owner * channels_per_owner, min((owner + 1) * channels_per_owner, C)):
+                        cell = argmax[r, ph, pw, c]
+                        if cell >= 0:
+                            cells[n, cell, c] += dpooled[r, ph, pw, c]

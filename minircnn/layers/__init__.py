@@ -1,0 +1,12 @@
+"""State and shape checks around the kernels: each layer's forward stands directly above its backward."""
+
+from minircnn.layers.conv import Conv
+from minircnn.layers.dropout import Dropout
+from minircnn.layers.layer import Layer, Parameter
+from minircnn.layers.linear import Linear
+from minircnn.layers.max_pool import MaxPool
+from minircnn.layers.relu import ReLU
+from minircnn.layers.roi_pool import RoIPool
+from minircnn.layers.sequential import Sequential
+
+__all__ = ["Conv", "Dropout", "Layer", "Linear", "MaxPool", "Parameter", "ReLU", "RoIPool", "Sequential"]

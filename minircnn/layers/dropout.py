@@ -1,0 +1,31 @@
+"""Inverted dropout: in training, each value is dropped with probability p and the rest grow by 1/(1-p).
+
+The expected value stays the same, so detection does nothing at all here.
+"""
+
+import numpy as np
+
+from minircnn.layers.layer import Layer
+
+
+class Dropout(Layer):
+    """Drops with probability `rate`, drawing from the generator `rng` that is passed in."""
+
+    def __init__(self, rate: float, rng: np.random.Generator):
+        if not 0 <= rate < 1:
+            raise ValueError(f"Dropout: rate should lie in [0, 1), not {rate}")
+        self.rate, self.rng = rate, rng
+        self.mask: np.ndarray | None = None
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """x of any shape → x * mask, where mask is 0 or 1/(1-rate); x itself when not training."""
+        if not self.training:
+            self.mask = None
+            return x
+        keep = self.rng.random(x.shape, dtype=np.float32) >= self.rate
+        self.mask = keep.astype(x.dtype) / x.dtype.type(1 - self.rate)
+        return x * self.mask
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """dx = dy * mask: what was dropped learns nothing."""
+        return dy * self.saved("mask")

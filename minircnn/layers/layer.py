@@ -1,0 +1,62 @@
+"""What every layer is: a forward that keeps the least that backward needs, and a backward that uses it.
+
+`backward(dy)` takes the gradient of the loss with respect to the forward's output, adds nothing and forgets nothing:
+it fills each parameter's `grad` and returns dx, the gradient with respect to the forward's input.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class Parameter:
+    """A learned array, its gradient, and how it learns.
+
+    `lr_multiplier` 0 freezes it; the paper's biases have 2 and no decay. Freezing and such rules are data, not code.
+    """
+
+    value: np.ndarray
+    lr_multiplier: float = 1.0
+    decay_multiplier: float = 1.0
+    grad: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def learns(self) -> bool:
+        return self.lr_multiplier > 0
+
+
+class Layer:
+    """Base of all layers. `training` says whether forward keeps what backward needs (and dropout drops)."""
+
+    training: bool = False
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Short name ("weight", "bias") → parameter; empty for a layer that learns nothing."""
+        return {}
+
+    def named_parameters(self, name: str) -> Iterator[tuple[str, Parameter]]:
+        """The same with this layer's name in front: ("conv1_1.weight", …)."""
+        for short, parameter in self.parameters().items():
+            yield f"{name}.{short}", parameter
+
+    def saved(self, name: str) -> np.ndarray:
+        """What forward kept under `name`, or a clear error where there was no forward to keep it."""
+        value = getattr(self, name, None)
+        if value is None:
+            raise RuntimeError(
+                f"{type(self).__name__}.backward needs a forward in training mode before it: "
+                "call model.train(), then forward, then backward"
+            )
+        return value
+
+
+def check_shape(owner: str, argument: str, array: np.ndarray, expected: tuple[int | None, ...]) -> None:
+    """Raise ValueError unless `array` has the expected shape; None stands for any size."""
+    fits = array.ndim == len(expected) and all(
+        want in (None, have) for want, have in zip(expected, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in expected)
+        raise ValueError(f"{owner}: {argument} should have shape ({wanted}), not {array.shape}")

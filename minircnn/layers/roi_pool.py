@@ -1,0 +1,42 @@
+"""RoI pooling layer: two inputs, one output, and a gradient for the first input only."""
+
+import numpy as np
+
+from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
+from minircnn.layers.layer import Layer, check_shape
+
+
+class RoIPool(Layer):
+    """Every region of the feature map becomes `output_size` cells.
+
+    Parameters
+    ----------
+    output_size : (PH, PW)
+    spatial_scale : float, feature cells per image pixel (1/16 for VGG16)
+    """
+
+    def __init__(self, output_size: tuple[int, int], spatial_scale: float):
+        self.output_size, self.spatial_scale = output_size, spatial_scale
+        self.argmax: np.ndarray | None = None
+        self.rois: np.ndarray | None = None
+        self.features_shape: tuple[int, int, int, int] | None = None
+
+    def forward(self, features: np.ndarray, rois: np.ndarray) -> np.ndarray:
+        """features (N, H, W, C), rois (R, 5) as image index, x1, y1, x2, y2 in pixels → pooled (R, PH, PW, C)."""
+        check_shape("RoIPool", "features", features, (None, None, None, None))
+        check_shape("RoIPool", "rois", rois, (None, 5))
+        if len(rois) and not (rois[:, 0].min() >= 0 and rois[:, 0].max() < len(features)):
+            raise ValueError(
+                f"RoIPool: the first column of rois is the image's index in the batch, 0 to {len(features) - 1}; "
+                f"it runs from {rois[:, 0].min():g} to {rois[:, 0].max():g}"
+            )
+        pooled, argmax = roi_pool_forward(features, rois, self.output_size, self.spatial_scale)
+        if self.training:
+            self.argmax, self.rois, self.features_shape = argmax, rois, features.shape
+        else:
+            self.argmax = self.rois = self.features_shape = None
+        return pooled
+
+    def backward(self, dpooled: np.ndarray) -> np.ndarray:
+        """dpooled (R, PH, PW, C) → dfeatures (N, H, W, C): each gradient added to the cell that won its bin."""
+        return roi_pool_backward(dpooled, self.saved("argmax"), self.rois, self.features_shape)

@@ -1,0 +1,54 @@
+"""Layers one after another, each with a name; backward walks them in the opposite order."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from minircnn.layers.layer import Layer, Parameter
+
+
+class Sequential(Layer):
+    """A chain of named layers.
+
+    Backward stops at the lowest layer that learns: below it nobody wants a gradient, so those layers keep nothing in
+    forward either. With conv1_1 … conv2_2 frozen that saves most of VGG16's memory.
+
+    Parameters
+    ----------
+    layers : dict, name → layer, in order
+    """
+
+    def __init__(self, layers: dict[str, Layer]):
+        self.layers = layers
+
+    def named_parameters(self, name: str = "") -> Iterator[tuple[str, Parameter]]:
+        for layer_name, layer in self.layers.items():
+            yield from layer.named_parameters(layer_name)
+
+    def lowest_that_learns(self) -> int:
+        """Index of the first layer with a parameter that learns; len(layers) when none does."""
+        for index, layer in enumerate(self.layers.values()):
+            if any(parameter.learns for parameter in layer.parameters().values()):
+                return index
+        return len(self.layers)
+
+    def set_training(self, training: bool) -> None:
+        """Training mode from the lowest learning layer up; below it, always off."""
+        self.training = training
+        lowest = self.lowest_that_learns()
+        for index, layer in enumerate(self.layers.values()):
+            layer.training = training and index >= lowest
+            if hasattr(layer, "needs_dx"):
+                layer.needs_dx = index > lowest
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        for layer in self.layers.values():
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dy: np.ndarray) -> np.ndarray | None:
+        """Gradient with respect to the input of the lowest learning layer, or None where that layer skips it."""
+        lowest = self.lowest_that_learns()
+        for layer in reversed(list(self.layers.values())[lowest:]):
+            dy = layer.backward(dy)
+        return dy

@@ -1,0 +1,69 @@
+"""The multi-task loss: softmax cross-entropy for the class, smooth-L1 for the box (Fast R-CNN, section 2.3).
+
+Comes after the two output layers; what it returns goes straight into `FastRCNN.backward`. Both terms are divided by
+R, the number of **all** sampled RoIs: a background RoI adds nothing to the box loss but still counts below the line.
+"""
+
+import numpy as np
+
+from minircnn.kernels.losses import smooth_l1_rows, softmax_cross_entropy_rows
+
+
+def softmax_cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean over RoIs of -log softmax(scores)[label].
+
+    Parameters
+    ----------
+    scores : (R, K+1) float, `cls_score`
+    labels : (R,) int, 0 background, 1..K
+
+    Returns
+    -------
+    loss : float; 0 where there are no RoIs
+    dscores : (R, K+1), (softmax(scores) - onehot(labels)) / R
+    """
+    _check("scores", scores, labels, scores.shape[1])
+    dscores = np.empty_like(scores)
+    if len(scores) == 0:
+        return 0.0, dscores
+    return softmax_cross_entropy_rows(scores, labels, dscores), dscores
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Class probabilities (R, K+1) of the scores; each row sums to 1."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def smooth_l1(
+    bbox_pred: np.ndarray, bbox_targets: np.ndarray, labels: np.ndarray, sigma: float = 1.0
+) -> tuple[float, np.ndarray]:
+    """Smooth-L1 between the true class's four offsets and their targets, over foreground RoIs, divided by R.
+
+    Parameters
+    ----------
+    bbox_pred : (R, 4(K+1)) float, four offsets per class, background's slot included
+    bbox_targets : (R, 4) float, tx, ty, tw, th; not read where the label is 0
+    labels : (R,) int
+    sigma : float
+        The quadratic part reaches to |d| = 1/σ²: 1 for Fast R-CNN, 3 for the region proposal network.
+
+    Returns
+    -------
+    loss : float; 0 where there are no RoIs
+    dpred : (R, 4(K+1)), zero everywhere but in the true class's four columns of foreground rows
+    """
+    _check("bbox_pred", bbox_pred, labels, bbox_pred.shape[1] // 4)
+    if bbox_targets.shape != (len(labels), 4):
+        raise ValueError(f"smooth_l1: bbox_targets should have shape ({len(labels)}, 4), not {bbox_targets.shape}")
+    dpred = np.empty_like(bbox_pred)
+    if len(bbox_pred) == 0:
+        return 0.0, dpred
+    return smooth_l1_rows(bbox_pred, bbox_targets, labels, float(sigma), dpred), dpred
+
+
+def _check(name: str, predicted: np.ndarray, labels: np.ndarray, classes: int) -> None:
+    if len(predicted) != len(labels):
+        raise ValueError(f"{name} has {len(predicted)} rows for {len(labels)} labels")
+    if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
+        raise ValueError(f"labels should lie in 0..{classes - 1}, not {labels.min()}..{labels.max()}")

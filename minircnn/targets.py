@@ -1,0 +1,117 @@
+"""What the model should have said: match proposals to truth, sample a minibatch, compute regression targets.
+
+Comes between the proposals and the model (Fast R-CNN, section 2.3). A proposal is foreground when it overlaps a
+garment by at least one half and background when its best overlap lies in [0.1, 0.5); the rest are not used.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minircnn.boxes import encode_boxes, iou_matrix
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """How one image's RoIs are drawn; the defaults are the paper's."""
+
+    rois_per_image: int = 64
+    foreground_fraction: float = 0.25
+    foreground_iou: float = 0.5  # at least this: foreground
+    background_iou_low: float = 0.1  # background from here …
+    background_iou_high: float = 0.5  # … to below here
+
+
+@dataclass(frozen=True)
+class OffsetStatistics:
+    """Mean and standard deviation of the offsets, per class: targets are normalised with them.
+
+    The stored model's `bbox_pred` is un-normalised (`FastRCNN.fold_statistics`), so detection needs neither.
+
+    Attributes
+    ----------
+    mean, std : (K+1, 4) float64; row 0, the background's, is 0 and 1
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def identity(cls, num_classes: int) -> "OffsetStatistics":
+        return cls(np.zeros((num_classes + 1, 4)), np.ones((num_classes + 1, 4)))
+
+    @classmethod
+    def measure(cls, offsets: np.ndarray, labels: np.ndarray, num_classes: int) -> "OffsetStatistics":
+        """From foreground `offsets` (F, 4) and their `labels` (F,). A class seen less than 8 times takes all's."""
+        statistics = cls.identity(num_classes)
+        if len(offsets) < 2:
+            return statistics
+        for label in range(1, num_classes + 1):
+            own = offsets[labels == label]
+            own = own if len(own) >= 8 else offsets
+            statistics.mean[label] = own.mean(axis=0)
+            statistics.std[label] = np.maximum(own.std(axis=0), 1e-3)
+        return statistics
+
+
+def match_proposals(proposals: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each proposal (P, 4), its best garment among `truth` (G, 4): index (P,) and overlap (P,).
+
+    Where there is no garment at all, the index is -1 and the overlap 0.
+    """
+    if len(truth) == 0:
+        return np.full(len(proposals), -1), np.zeros(len(proposals), np.float32)
+    overlap = iou_matrix(proposals, truth)
+    return overlap.argmax(axis=1), overlap.max(axis=1)
+
+
+def sample_rois(
+    proposals: np.ndarray,
+    truth: np.ndarray,
+    truth_labels: np.ndarray,
+    settings: SamplingSettings,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw one image's share of the minibatch; the garments' own boxes join the proposals.
+
+    Parameters
+    ----------
+    proposals : (P, 4), truth : (G, 4), truth_labels : (G,)
+
+    Returns
+    -------
+    rois : (S, 4) float32, foreground first; S ≤ rois_per_image, fewer where there are fewer
+    labels : (S,) int64
+    offsets : (S, 4) float32, not normalised; 0 for background
+    """
+    candidates = np.concatenate([truth, proposals]).astype(np.float32)
+    match, overlap = match_proposals(candidates, truth)
+    foreground = np.flatnonzero(overlap >= settings.foreground_iou)
+    background = np.flatnonzero((overlap >= settings.background_iou_low) & (overlap < settings.background_iou_high))
+    if len(truth) == 0:  # nothing to overlap: the whole image is background
+        background = np.arange(len(candidates))
+    most = round(settings.rois_per_image * settings.foreground_fraction)
+    foreground = _draw(foreground, most, rng)
+    background = _draw(background, settings.rois_per_image - len(foreground), rng)
+
+    chosen = np.concatenate([foreground, background])
+    labels = np.zeros(len(chosen), np.int64)
+    offsets = np.zeros((len(chosen), 4), np.float32)
+    F = len(foreground)
+    if F:
+        labels[:F] = truth_labels[match[foreground]]
+        offsets[:F] = encode_boxes(candidates[foreground], truth[match[foreground]])
+    return candidates[chosen], labels, offsets
+
+
+def _draw(candidates: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """At most `most` of the candidates, without repetition, in ascending order."""
+    if len(candidates) > most:
+        candidates = rng.choice(candidates, most, replace=False)
+    return np.sort(candidates)
+
+
+def normalise_offsets(offsets: np.ndarray, labels: np.ndarray, statistics: OffsetStatistics) -> np.ndarray:
+    """(t - mean) / std of each row's class; background rows stay 0. offsets (S, 4) → (S, 4) float32."""
+    normal = (offsets - statistics.mean[labels]) / statistics.std[labels]
+    return np.where(labels[:, None] > 0, normal, 0).astype(np.float32)
