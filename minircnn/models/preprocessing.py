@@ -1,0 +1,58 @@
+"""From photograph to network input: resize, channel order, mean and scale.
+
+It belongs to the weights: a network that learned on BGR minus Caffe's mean sees noise in RGB / 255. So the settings
+are stored in the model file, and whoever feeds the network (`batches.py`, `detect.py`) uses these two functions.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image becomes the network's input.
+
+    Attributes
+    ----------
+    channel_order : "RGB" or "BGR", the order the weights expect
+    mean, scale : per channel, in that order; input = (pixel - mean) / scale with pixels 0..255
+    short_side, long_side : int, pixels
+        The image is scaled so that its short side has `short_side`, unless the long one would pass `long_side`.
+    """
+
+    channel_order: str
+    mean: tuple[float, float, float]
+    scale: tuple[float, float, float]
+    short_side: int
+    long_side: int
+
+    def image_scale(self, height: int, width: int) -> float:
+        """Factor from image pixels to network-input pixels."""
+        short, long = min(height, width), max(height, width)
+        return min(self.short_side / short, self.long_side / long)
+
+    def apply(self, image: np.ndarray) -> tuple[np.ndarray, float]:
+        """image (H, W, 3) uint8 RGB → input (H', W', 3) float32 and the factor H'/H (up to rounding)."""
+        scale = self.image_scale(*image.shape[:2])
+        if scale != 1:
+            size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+            interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            image = cv2.resize(image, size, interpolation=interpolation)
+        if self.channel_order == "BGR":
+            image = image[:, :, ::-1]
+        pixels = image.astype(np.float32)
+        pixels -= np.array(self.mean, np.float32)
+        pixels /= np.array(self.scale, np.float32)
+        return pixels, scale
+
+
+def stack_images(images: list[np.ndarray]) -> np.ndarray:
+    """Inputs of several sizes (H, W, 3) as one batch (N, H, W, 3), each in the upper left, zero (the mean) beyond."""
+    height = max(image.shape[0] for image in images)
+    width = max(image.shape[1] for image in images)
+    batch = np.zeros((len(images), height, width, 3), np.float32)
+    for slot, image in zip(batch, images, strict=True):
+        slot[: image.shape[0], : image.shape[1]] = image
+    return batch

@@ -1,0 +1,94 @@
+"""VGG backbones: 3×3 convolutions in blocks, a 2×2 max-pool between blocks, none after the last.
+
+RoI pooling takes the place of the last pool, so with B blocks the feature map has stride 2^(B-1): 16 for VGG16
+(Simonyan & Zisserman, 2014, configuration D), 8 for the small one, which trains from random weights in minutes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minircnn.layers import Conv, Layer, MaxPool, Parameter, ReLU, Sequential
+from minircnn.models.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class VGG:
+    """What a VGG is made of; `build` makes it.
+
+    Attributes
+    ----------
+    name : "vgg16" or "vgg_small", as stored in model files
+    blocks : channels of each block's convolutions
+    hidden : width of fc6 and fc7
+    frozen : names of convolutions that do not learn
+    bias_lr_multiplier, dropout : as the head and the convolutions use them
+    preprocessing : what its weights expect of an image
+    """
+
+    name: str
+    blocks: tuple[tuple[int, ...], ...]
+    hidden: tuple[int, int]
+    frozen: tuple[str, ...]
+    dropout: float
+    preprocessing: Preprocessing
+    bias_lr_multiplier: float = 2.0
+
+    @property
+    def stride(self) -> int:
+        """Image pixels per feature cell."""
+        return 2 ** (len(self.blocks) - 1)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the feature map."""
+        return self.blocks[-1][-1]
+
+    def build(self, rng: np.random.Generator, dtype: type = np.float32) -> Sequential:
+        """The convolutions, named conv1_1, relu1_1, …, pool1, …, with random weights (He et al., 2015)."""
+        layers: dict[str, Layer] = {}
+        C = 3
+        for block, widths in enumerate(self.blocks, start=1):
+            for number, OC in enumerate(widths, start=1):
+                name = f"conv{block}_{number}"
+                learns = name not in self.frozen
+                spread = np.sqrt(2 / (3 * 3 * C))
+                weight = rng.standard_normal((3, 3, C, OC)) * spread
+                layers[name] = Conv(
+                    Parameter(weight.astype(dtype), lr_multiplier=1.0 * learns),
+                    Parameter(
+                        np.zeros(OC, dtype), lr_multiplier=self.bias_lr_multiplier * learns, decay_multiplier=0.0
+                    ),
+                )
+                layers[f"relu{block}_{number}"] = ReLU()
+                C = OC
+            if block < len(self.blocks):
+                layers[f"pool{block}"] = MaxPool()
+        return Sequential(layers)
+
+
+def vgg16() -> VGG:
+    """VGG16 as Fast R-CNN uses it: stride 16, 512 channels, conv1_1 … conv2_2 frozen, images of 600 px."""
+    return VGG(
+        name="vgg16",
+        blocks=((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512)),
+        hidden=(4096, 4096),
+        frozen=("conv1_1", "conv1_2", "conv2_1", "conv2_2"),
+        dropout=0.5,
+        preprocessing=Preprocessing("BGR", (102.9801, 115.9465, 122.7717), (1.0, 1.0, 1.0), 600, 1000),
+    )
+
+
+def vgg_small() -> VGG:
+    """Eight convolutions of 32 to 128 channels, stride 8, nothing frozen: learns from random weights in minutes."""
+    return VGG(
+        name="vgg_small",
+        blocks=((32,), (64,), (96, 96, 96), (128, 128, 128)),
+        hidden=(256, 256),
+        frozen=(),
+        dropout=0.5,
+        preprocessing=Preprocessing("RGB", (127.5, 127.5, 127.5), (64.0, 64.0, 64.0), 160, 320),
+    )
+
+
+BACKBONES = {"vgg16": vgg16, "vgg_small": vgg_small}
