@@ -1,0 +1,85 @@
+"""A minibatch: a few images, their sampled RoIs, labels and regression targets, ready for the model.
+
+Comes between data and proposals on one side and `train.py` on the other. RoIs of all images are stacked; the first
+column says which image of the batch each belongs to.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from minircnn.boxes import encode_boxes, flip_boxes
+from minircnn.data import Sample, read_image
+from minircnn.models import Preprocessing
+from minircnn.models.preprocessing import stack_images
+from minircnn.targets import OffsetStatistics, SamplingSettings, match_proposals, normalise_offsets, sample_rois
+
+STATISTICS_IMAGES = 2000  # more would not move the third digit of the offsets' mean and spread
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step needs.
+
+    Attributes
+    ----------
+    images : (N, H, W, 3) float32, preprocessed
+    rois : (R, 5) float32, image index, x1, y1, x2, y2 in pixels of `images`
+    labels : (R,) int64
+    targets : (R, 4) float32, normalised offsets; 0 for background
+    image_ids : N strings, for messages
+    """
+
+    images: np.ndarray
+    rois: np.ndarray
+    labels: np.ndarray
+    targets: np.ndarray
+    image_ids: tuple[str, ...]
+
+
+def make_batch(
+    samples: Iterable[Sample],
+    proposals_of: Callable[[Sample], np.ndarray],
+    preprocessing: Preprocessing,
+    sampling: SamplingSettings,
+    statistics: OffsetStatistics,
+    rng: np.random.Generator,
+    flip_probability: float = 0.5,
+) -> Batch:
+    """Read the samples' images, mirror some, draw their RoIs, and put everything together."""
+    images, rois, labels, targets, image_ids = [], [], [], [], []
+    for index, sample in enumerate(samples):
+        image, proposals, truth = read_image(sample.image_path), proposals_of(sample), sample.boxes
+        if rng.random() < flip_probability:
+            width = image.shape[1]
+            image = image[:, ::-1]
+            proposals, truth = flip_boxes(proposals, width), flip_boxes(truth, width)
+        drawn, own_labels, offsets = sample_rois(proposals, truth, sample.labels, sampling, rng)
+        pixels, scale = preprocessing.apply(image)
+        images.append(pixels)
+        rois.append(np.insert(drawn * np.float32(scale), 0, index, axis=1))
+        labels.append(own_labels)
+        targets.append(normalise_offsets(offsets, own_labels, statistics))
+        image_ids.append(sample.image_id)
+    return Batch(
+        stack_images(images), np.concatenate(rois), np.concatenate(labels), np.concatenate(targets), tuple(image_ids)
+    )
+
+
+def measure_offsets(
+    samples: Iterable[Sample],
+    proposals_of: Callable[[Sample], np.ndarray],
+    foreground_iou: float,
+    num_classes: int,
+) -> OffsetStatistics:
+    """Mean and spread of the offsets of all foreground proposals of `samples`, per class."""
+    offsets, labels = [np.zeros((0, 4))], [np.zeros(0, np.int64)]
+    for sample in samples:
+        proposals = proposals_of(sample)
+        match, overlap = match_proposals(proposals, sample.boxes)
+        foreground = np.flatnonzero(overlap >= foreground_iou)
+        if len(foreground):
+            offsets.append(encode_boxes(proposals[foreground], sample.boxes[match[foreground]]))
+            labels.append(sample.labels[match[foreground]])
+    return OffsetStatistics.measure(np.concatenate(offsets), np.concatenate(labels), num_classes)

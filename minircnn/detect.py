@@ -1,0 +1,104 @@
+"""Detection: from an image and its proposals to boxes, classes and scores (Fast R-CNN, section 3.2).
+
+Softmax scores; for each class the boxes are decoded and clipped, weak ones dropped, overlapping ones suppressed; the
+best of the image are kept. `evaluate.py` runs this over a data set, the command line over files and folders.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minircnn.boxes import clip_boxes, decode_boxes, nms
+from minircnn.losses import softmax
+from minircnn.models import FastRCNN
+from minircnn.proposals import ProposalSettings, propose
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """What is kept; the defaults are the paper's."""
+
+    score_threshold: float = 0.05
+    nms_threshold: float = 0.3
+    max_detections: int = 100
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in one image, best first.
+
+    Attributes
+    ----------
+    boxes : (D, 4) float32, image pixels
+    labels : (D,) int64, 1..K
+    scores : (D,) float32, in (0, 1)
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def above(self, score: float) -> "Detections":
+        """Only those that score at least `score`."""
+        keep = self.scores >= score
+        return Detections(self.boxes[keep], self.labels[keep], self.scores[keep])
+
+
+def detect(
+    model: FastRCNN,
+    image: np.ndarray,
+    proposals: np.ndarray | None = None,
+    settings: DetectionSettings | None = None,
+) -> Detections:
+    """Find the garments in one image.
+
+    Parameters
+    ----------
+    model : FastRCNN
+        As `load_model` gives it; it is put into detection mode.
+    image : (H, W, 3) uint8 RGB
+    proposals : (P, 4) float32 in pixels of `image`; Selective Search's when None
+
+    Returns
+    -------
+    Detections, boxes in pixels of `image`
+    """
+    settings = settings or DetectionSettings()
+    if proposals is None:
+        proposals = propose(image, ProposalSettings())
+    if model.training:
+        model.eval()
+    pixels, scale = model.architecture.preprocessing.apply(image)
+    rois = np.insert(proposals * np.float32(scale), 0, 0, axis=1).astype(np.float32)
+    cls_score, bbox_pred = model.forward(pixels[None], rois)
+    return select_detections(proposals, cls_score, model.offsets(bbox_pred), image.shape[:2], settings)
+
+
+def select_detections(
+    proposals: np.ndarray,
+    cls_score: np.ndarray,
+    offsets: np.ndarray,
+    image_size: tuple[int, int],
+    settings: DetectionSettings,
+) -> Detections:
+    """From the model's outputs to detections.
+
+    Parameters
+    ----------
+    proposals : (P, 4), cls_score : (P, K+1), offsets : (P, 4(K+1)), not normalised
+    image_size : (height, width)
+    """
+    probabilities = softmax(cls_score) if len(cls_score) else cls_score
+    boxes = decode_boxes(proposals, offsets).reshape(len(proposals), -1, 4)
+    boxes = clip_boxes(boxes, *image_size).astype(np.float32)
+    found = []
+    for label in range(1, cls_score.shape[1]):
+        rows = np.flatnonzero(probabilities[:, label] > settings.score_threshold)
+        rows = rows[nms(boxes[rows, label], probabilities[rows, label], settings.nms_threshold)]
+        found.append((boxes[rows, label], np.full(len(rows), label), probabilities[rows, label]))
+    all_boxes, labels, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    best = np.argsort(-scores, kind="stable")[: settings.max_detections]
+    return Detections(all_boxes[best], labels[best].astype(np.int64), scores[best].astype(np.float32))
