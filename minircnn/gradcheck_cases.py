@@ -1,0 +1,199 @@
+"""What `minircnn gradcheck` checks: every kernel, layer and loss, and the whole model end to end.
+
+Each case is a function that takes a generator and yields `CheckRow`s. End to end means: nudge a convolution weight
+below RoI pooling, run images to loss, and see whether the loss moves as the gradient that came all the way back said.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from minircnn.gradcheck import CheckRow, check_gradient, without_ties
+from minircnn.layers import Conv, Dropout, Layer, Linear, MaxPool, Parameter, ReLU, RoIPool
+from minircnn.losses import smooth_l1, softmax_cross_entropy
+from minircnn.models import FastRCNN, Preprocessing
+from minircnn.models.vgg import VGG
+
+ROIS = np.array(
+    [
+        [0, 8, 8, 55, 47],  # overlaps the next: cells shared between regions
+        [0, 24, 16, 63, 63],
+        [1, 40, 40, 40, 40],  # one cell: all its bins share it
+        [1, -20, 30, 30, 90],  # off the edge: clipped, some bins empty
+        [0, 50, 50, 20, 30],  # malformed: becomes 1×1
+        [1, 200, 200, 240, 240],  # off the map: every bin empty
+        [1, 0, 0, 63, 63],
+    ],
+    np.float64,
+)
+
+
+def check_layer(
+    name: str, layer: Layer, x: np.ndarray, rng: np.random.Generator, *extra: np.ndarray
+) -> Iterator[CheckRow]:
+    """dx and every parameter's gradient of one layer, under a random upstream gradient."""
+    layer.training = True
+    upstream = rng.standard_normal(layer.forward(x, *extra).shape)
+    dx = layer.backward(upstream)
+    yield check_gradient(f"{name} dx", lambda at: float(np.vdot(upstream, layer.forward(at, *extra))), x, dx, rng)
+    for short, parameter in layer.parameters().items():
+        yield check_parameter(
+            f"{name} d{short}", parameter, lambda: float(np.vdot(upstream, layer.forward(x, *extra))), rng
+        )
+
+
+def check_parameter(
+    name: str, parameter: Parameter, loss: Callable[[], float], rng: np.random.Generator, step: float = 1e-4
+) -> CheckRow:
+    """One parameter's `grad` against the slope of `loss()` as the parameter moves."""
+    value = parameter.value.copy()
+
+    def loss_at(moved: np.ndarray) -> float:
+        parameter.value[...] = moved
+        result = loss()
+        parameter.value[...] = value
+        return result
+
+    return check_gradient(name, loss_at, value, parameter.grad.copy(), rng, step)
+
+
+def conv_layer(shape: tuple[int, int, int, int], rng: np.random.Generator, stride: int, padding: int) -> Conv:
+    """A float64 convolution with random weight of the given (KH, KW, C, OC) and bias."""
+    return Conv(Parameter(rng.standard_normal(shape)), Parameter(rng.standard_normal(shape[3])), stride, padding)
+
+
+def layer_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
+    """Every layer on its own, and with it every kernel."""
+    x = rng.standard_normal((2, 7, 9, 3))
+    yield from check_layer("conv 3×3", conv_layer((3, 3, 3, 5), rng, 1, 1), x, rng)
+    yield from check_layer("conv direct 3×2, stride 2", conv_layer((3, 2, 3, 4), rng, 2, 1), x, rng)
+    yield from check_layer("conv 1×1", conv_layer((1, 1, 3, 4), rng, 1, 0), x, rng)
+    linear = Linear(Parameter(rng.standard_normal((6, 4))), Parameter(rng.standard_normal(4)))
+    yield from check_layer("linear", linear, rng.standard_normal((5, 6)), rng)
+    yield from check_layer("relu", ReLU(), without_ties((4, 30), rng), rng)
+    yield from check_layer("dropout", FixedDropout(0.5, rng), rng.standard_normal((4, 30)), rng)
+    yield from check_layer("max_pool 2×2, ceil", MaxPool(2, 2, True), without_ties((2, 7, 9, 3), rng), rng)
+    yield from check_layer("max_pool 3×3, overlapping", MaxPool(3, 2, False), without_ties((2, 7, 9, 3), rng), rng)
+    features = without_ties((2, 8, 8, 3), rng)
+    yield from check_layer("roi_pool", RoIPool((3, 3), 1 / 8), features, rng, ROIS)
+    yield from check_layer("roi_pool 7×7", RoIPool((7, 7), 1 / 8), features, rng, ROIS)
+
+
+class FixedDropout(Dropout):
+    """Dropout that keeps its first mask, so that the loss is one function while entries are nudged."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return super().forward(x) if self.mask is None else x * self.mask
+
+
+def loss_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
+    """Both losses; the offsets are kept off |d| = 1/σ², where smooth-L1's second derivative jumps."""
+    labels = rng.integers(0, 4, 9)
+    scores = rng.standard_normal((9, 4)) * 3
+    _, dscores = softmax_cross_entropy(scores, labels)
+    yield check_gradient(
+        "softmax_cross_entropy dscores", lambda at: softmax_cross_entropy(at, labels)[0], scores, dscores, rng
+    )
+    labels[:3] = [1, 2, 3]
+    for sigma in (1.0, 3.0):
+        pred = rng.standard_normal((9, 16))
+        gap = rng.choice([0.2, 0.7, 1.4, 2.5], (9, 4)) / sigma**2 * rng.choice([-1, 1], (9, 4))
+        targets = np.take_along_axis(pred.reshape(9, 4, 4), labels[:, None, None], axis=1)[:, 0] - gap
+        _, dpred = smooth_l1(pred, targets, labels, sigma)
+        yield check_gradient(
+            f"smooth_l1 dpred, σ = {sigma:g}",
+            lambda at, t=targets, s=sigma: smooth_l1(at, t, labels, s)[0],
+            pred,
+            dpred,
+            rng,
+        )
+
+
+def end_to_end_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
+    """The class loss alone, the box loss alone and both, with respect to what lies above and below RoI pooling."""
+    tiny = VGG(
+        name="tiny",
+        blocks=((4,), (5, 6), (6,), (7,)),
+        hidden=(10, 9),
+        frozen=(),
+        dropout=0.0,
+        preprocessing=Preprocessing("RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 64, 64),
+    )
+    model = FastRCNN(tiny, num_classes=3, rng=rng, dtype=np.float64, output_size=(3, 3))
+    for name, parameter in model.named_parameters():  # as after some training: outputs of size 1, biases off zero
+        if name.endswith("bias") or name.startswith(("cls_score", "bbox_pred")):
+            parameter.value[...] += 0.1 * rng.standard_normal(parameter.value.shape)
+    images = rng.standard_normal((2, 64, 64, 3))
+    labels = np.array([1, 3, 2, 0, 0, 0, 3])
+    targets = rng.standard_normal((len(ROIS), 4))
+    model.train()
+    for title, class_weight, box_weight in (("box", 0, 1), ("class", 1, 0), ("both", 1, 1)):
+
+        def losses(outputs: tuple[np.ndarray, np.ndarray], c: int = class_weight, b: int = box_weight):
+            class_loss, dcls_score = softmax_cross_entropy(outputs[0], labels)
+            box_loss, dbbox_pred = smooth_l1(outputs[1], targets, labels)
+            return c * class_loss + b * box_loss, c * dcls_score, b * dbbox_pred
+
+        _, dcls_score, dbbox_pred = losses(model.forward(images, ROIS))
+        model.backward(dcls_score, dbbox_pred)
+        for name, parameter in model.named_parameters():
+            if (title, name.split(".")[0]) in {("box", "cls_score"), ("class", "bbox_pred")}:
+                continue  # the other branch: no gradient, nothing to compare
+            yield check_parameter(
+                f"{title} loss → {name}", parameter, smooth_loss(model, images, losses), rng, step=1e-6
+            )
+        yield check_pooled(model, f"{title} loss → pooled", images, losses, rng)
+
+
+def smooth_loss(model: FastRCNN, images: np.ndarray, losses: Callable) -> Callable[[], float]:
+    """The model's loss as a function of its parameters, NaN once any gate or winner differs from now."""
+    layers = [*model.backbone.layers.values(), model.roi_pool, model.relu6, model.relu7]
+
+    def decisions() -> list[np.ndarray]:
+        """Which gates are open and which cells won, layer by layer."""
+        gates = [layer.y > 0 for layer in layers if isinstance(layer, ReLU)]
+        return gates + [layer.argmax for layer in layers if isinstance(layer, MaxPool | RoIPool)]
+
+    model.forward(images, ROIS)
+    before = decisions()
+
+    def loss() -> float:
+        value = float(losses(model.forward(images, ROIS))[0])
+        unchanged = all(np.array_equal(then, now) for then, now in zip(before, decisions(), strict=True))
+        return value if unchanged else float("nan")
+
+    return loss
+
+
+def check_pooled(
+    model: FastRCNN,
+    name: str,
+    images: np.ndarray,
+    losses: Callable[[tuple[np.ndarray, np.ndarray]], tuple[float, np.ndarray, np.ndarray]],
+    rng: np.random.Generator,
+) -> CheckRow:
+    """The gradient that arrives at the pooled features, against nudging them."""
+    pooled = model.roi_pool.forward(model.forward_features(images), ROIS)
+
+    def outputs(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        hidden6 = model.relu6.forward(model.fc6.forward(at.reshape(len(at), -1)))
+        hidden7 = model.relu7.forward(model.fc7.forward(hidden6))
+        return model.cls_score.forward(hidden7), model.bbox_pred.forward(hidden7)
+
+    _, dcls_score, dbbox_pred = losses(outputs(pooled))
+    gates = model.relu6.y > 0, model.relu7.y > 0
+    dhidden7 = model.cls_score.backward(dcls_score) + model.bbox_pred.backward(dbbox_pred)
+    dpooled = model.fc6.backward(model.relu6.backward(model.fc7.backward(model.relu7.backward(dhidden7))))
+
+    def loss_at(at: np.ndarray) -> float:
+        value = float(losses(outputs(at))[0])
+        unchanged = np.array_equal(gates[0], model.relu6.y > 0) and np.array_equal(gates[1], model.relu7.y > 0)
+        return value if unchanged else float("nan")
+
+    return check_gradient(name, loss_at, pooled, dpooled.reshape(pooled.shape), rng, step=1e-6)
+
+
+def run_all(seed: int = 0) -> Iterator[CheckRow]:
+    """Every row of `minircnn gradcheck`, as it is computed."""
+    for case in (layer_cases, loss_cases, end_to_end_cases):
+        yield from case(np.random.default_rng(seed))
