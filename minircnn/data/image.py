@@ -1,0 +1,150 @@
+"""Read images: any common file in, (H, W, 3) uint8 RGB out, or one sentence that says why not.
+
+Pillow decodes, because it tells a truncated file from a whole one. Every kind of pixel that the network cannot
+take (grey, palette, transparent, CMYK, 16-bit) is converted on purpose here, or refused; nothing is misread.
+The data set readers ask `image_size`, which reads the header alone; training and detection ask `read_image`.
+"""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from minircnn.errors import InputError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+MAX_PIXELS = 100_000_000  # a header that promises more is damaged or hostile; decoding it would take 300 MB
+
+_ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 are the ones that exchange rows and columns
+_SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read an image file.
+
+    Returns
+    -------
+    (H, W, 3) uint8 array
+        RGB, turned upright by its EXIF orientation. Grey is repeated, palettes are looked up, transparent pixels
+        are laid on white, 16-bit grey is scaled to 0..255.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty, truncated, not an image, larger than 100 megapixels, or of a kind that has no
+        faithful 8-bit form (32-bit integers, floating point).
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of an image file") from error
+    return decode_image(data, path)
+
+
+def decode_image(data: bytes, path: str | Path) -> np.ndarray:
+    """Decode the bytes of an image file; `path` only names it in errors. See `read_image`."""
+    with _opened(io.BytesIO(data), path) as image:
+        try:
+            image.load()
+        except MemoryError:
+            raise
+        except Exception as error:  # a decoder raises whatever it stumbles over: OSError, SyntaxError, IndexError…
+            raise InputError(
+                f"{path}: the image is truncated or damaged ({error}); copy or download the file again"
+            ) from error
+        pixels = _to_rgb(image, path)
+        orientation = _orientation(image)
+    if orientation > 1:
+        pixels = _upright(pixels, orientation)
+    return np.ascontiguousarray(pixels)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Read (height, width) in pixels from an image file's header, without decoding the pixels.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty, not an image, or its header promises more than 100 megapixels.
+    """
+    path = Path(path)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of an image file") from error
+    with file, _opened(file, path) as image:
+        width, height = image.size
+        return (width, height) if _orientation(image) >= 5 else (height, width)
+
+
+@contextmanager
+def _opened(file: BinaryIO, path: str | Path) -> Iterator[Image.Image]:
+    """Open a Pillow image whose header is sound and whose size is bearable; silence Pillow's asides."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(file, formats=FORMATS)
+        except Image.DecompressionBombError as error:
+            raise InputError(_too_large(path, str(error))) from error
+        except MemoryError:
+            raise
+        except Exception as error:
+            file.seek(0)
+            if not file.read(1):
+                raise InputError(f"{path}: the file is empty; copy or download it again") from error
+            raise InputError(
+                f"{path}: not an image, or its header is damaged; expected one of {', '.join(FORMATS)}"
+            ) from error
+        with image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise InputError(_too_large(path, f"{width}×{height} pixels"))
+            yield image
+
+
+def _too_large(path: str | Path, found: str) -> str:
+    limit = MAX_PIXELS // 1_000_000
+    return f"{path}: the header promises too large an image ({found}); at most {limit} megapixels, so shrink it"
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1..8, from what the header holds: `getexif` on its own might decode the whole file."""
+    if "exif" not in image.info and image.format != "TIFF":
+        return 1
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # a damaged EXIF block says nothing about the pixels
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    image = Image.fromarray(pixels)
+    image.getexif()[_ORIENTATION] = orientation
+    return np.asarray(ImageOps.exif_transpose(image))
+
+
+def _to_rgb(image: Image.Image, path: str | Path) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a decoded image of any mode."""
+    transparent = "transparency" in image.info
+    # Pillow opens 16-bit PGM in its 32-bit mode; in other formats that mode holds numbers of unknown range.
+    sixteen_bit = image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format in ("PNG", "PPM"))
+    if sixteen_bit and not transparent:
+        grey = np.asarray(image).astype(np.uint32)
+        grey = ((grey * 255 + 32767) // 65535).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.mode in ("I", "F", "LAB", "HSV") or sixteen_bit:
+        raise InputError(
+            f"{path}: pixels of kind {image.mode!r} have no faithful 8-bit form; save it as 8-bit RGB or grey"
+        )
+    if transparent or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        colour = image.convert("RGBA")
+        white = Image.new("RGBA", colour.size, "white")
+        image = Image.alpha_composite(white, colour)
+    return np.asarray(image.convert("RGB"))
