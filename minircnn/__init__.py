@@ -1,0 +1,64 @@
+"""Fast R-CNN written out by hand in NumPy and Numba. The journey of the data, in order:
+
+    data          images and annotations            `data/`
+    proposals     where something might be          `proposals.py`, `proposal_cache.py`
+    targets       what the model should say there   `targets.py`, `batches.py`
+    model         features, RoI pooling, two heads  `models/`, over `layers/`, over `kernels/`
+    losses        how wrong it is                   `losses.py`
+    back          the same way back, by hand        every `backward`; `models/fast_rcnn.py` shows the whole
+    optim         SGD moves the weights             `optim.py`
+    detect        boxes, classes, scores            `detect.py`, measured in `evaluate.py`
+
+The public names below are loaded when first used, so that `import minircnn` costs next to nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minircnn.checkpoint import load_model, save_model
+    from minircnn.detect import Detections, detect
+    from minircnn.errors import InputError
+    from minircnn.losses import smooth_l1, softmax_cross_entropy
+    from minircnn.models import FastRCNN, vgg16, vgg_small
+    from minircnn.optim import SGD, StepSchedule
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Detections": "detect",
+    "FastRCNN": "models",
+    "InputError": "errors",
+    "SGD": "optim",
+    "StepSchedule": "optim",
+    "detect": "detect",
+    "load_model": "checkpoint",
+    "save_model": "checkpoint",
+    "smooth_l1": "losses",
+    "softmax_cross_entropy": "losses",
+    "vgg16": "models",
+    "vgg_small": "models",
+}
+
+__all__ = [
+    "SGD",
+    "Detections",
+    "FastRCNN",
+    "InputError",
+    "StepSchedule",
+    "detect",
+    "load_model",
+    "save_model",
+    "smooth_l1",
+    "softmax_cross_entropy",
+    "vgg16",
+    "vgg_small",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'minircnn' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"minircnn.{_HOME[name]}"), name)
+    globals()[name] = value  # also where a submodule has the same name, as `detect` does
+    return value

@@ -1,0 +1,95 @@
+"""`minircnn data …` and `minircnn proposals`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from minircnn.cli.console import Console, write_figures
+from minircnn.errors import InputError
+
+app = typer.Typer(help="Make data sets.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _group() -> None:
+    """Make data sets."""
+
+
+@app.command()
+def scenes(
+    out: Annotated[Path, typer.Option(help="Folder to make: train/, validation/, classes.json.")],
+    images: Annotated[int, typer.Option(help="Training scenes.")] = 1000,
+    validation: Annotated[int | None, typer.Option(help="Validation scenes; a tenth of --images if absent.")] = None,
+    size: Annotated[int, typer.Option(help="Side of a scene, pixels.")] = 160,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    fashion_mnist: Annotated[
+        Path | None, typer.Option(help="Folder with the full Fashion-MNIST idx files; the bundled garments if absent.")
+    ] = None,
+) -> None:
+    """Write fashion scenes in DeepFashion2's layout: garments pasted on photographs, with boxes and polygons.
+
+    Example: minircnn data scenes --out scenes --images 3000
+    """
+    from minircnn.data import write_scenes
+
+    if validation is None:
+        validation = max(1, images // 10)
+    with Console() as console:
+        write_scenes(
+            out,
+            images,
+            validation,
+            size=size,
+            seed=seed,
+            fashion_mnist=fashion_mnist,
+            progress=lambda done, total: console("scenes", done, total),
+        )
+    print(f"{images} training and {validation} validation scenes are in {out}")
+
+
+def proposals(
+    data: Annotated[Path, typer.Option(help="Folder with train/ and validation/.")],
+    out: Annotated[Path, typer.Option(help="Folder that caches the proposals; give it to train --proposals.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    mode: Annotated[str, typer.Option(help="Selective Search's: fast or quality.")] = "fast",
+    limit: Annotated[int | None, typer.Option(help="Only the first N images.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; one per core if absent.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip and count broken files.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write the figures here too.")] = None,
+) -> None:
+    """Compute Selective Search proposals ahead of training and say how many garments they reach.
+
+    Example: minircnn proposals --data scenes --out scenes/proposals
+    """
+    from minircnn.data import DeepFashion2
+    from minircnn.proposal_cache import ProposalCache
+    from minircnn.proposals import ProposalSettings, proposal_recall
+
+    if mode not in ("fast", "quality"):
+        raise InputError(f"--mode should be fast or quality, not {mode!r}")
+    with Console() as console:
+        samples = DeepFashion2(data / split, limit=limit, skip_bad=skip_bad)
+        cache = ProposalCache(out, ProposalSettings(mode=mode))
+        failed = cache.fill(
+            samples, workers=workers, skip_bad=skip_bad, progress=lambda done, total: console("proposals", done, total)
+        )
+        for sentence in [*samples.skipped, *(sentence for _, sentence in failed)]:
+            console.say(f"skipped: {sentence}")
+    samples = samples.without({image_id for image_id, _ in failed})
+    counts: list[int] = []
+
+    def pairs():
+        for sample in samples:
+            boxes = cache.get(sample)
+            counts.append(len(boxes))
+            yield boxes, sample.boxes
+
+    recall = proposal_recall(pairs())
+    mean = sum(counts) / max(1, len(counts))
+    print(
+        f"{len(counts)} images, {mean:.0f} proposals each; recall {recall[0.5]:.3f} at IoU 0.5, {recall[0.7]:.3f} at 0.7"
+    )
+    write_figures(
+        json, {"images": len(counts), "proposals_per_image": mean, "recall50": recall[0.5], "recall70": recall[0.7]}
+    )

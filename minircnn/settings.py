@@ -1,0 +1,134 @@
+"""The settings of a training run, and the defaults that suit each backbone.
+
+`resolve` turns what the user gave into complete settings; the run folder keeps those, so that a run can be read,
+resumed and repeated. Each stage's own settings are frozen dataclasses next to the stage.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+
+from minircnn.detect import DetectionSettings
+from minircnn.errors import InputError
+from minircnn.models import BACKBONES
+from minircnn.optim import StepSchedule
+from minircnn.proposals import ProposalSettings
+from minircnn.targets import SamplingSettings
+
+
+@dataclass(frozen=True)
+class BackboneDefaults:
+    """A schedule that suits a backbone; `images` counts every time an image is seen."""
+
+    lr: float
+    images: int
+    most_epochs: int | None
+    drops: tuple[float, ...]  # at these fractions of the run the learning rate falls to a tenth
+    warmup_steps: int
+
+
+DEFAULTS = {
+    # From random weights, a quarter of an hour on two cores; a small data set is not seen over and over.
+    "vgg_small": BackboneDefaults(lr=0.01, images=24_000, most_epochs=30, drops=(0.7, 0.9), warmup_steps=300),
+    # The paper's: 40,000 steps of two images, the rate falls after 30,000.
+    "vgg16": BackboneDefaults(lr=0.001, images=80_000, most_epochs=None, drops=(0.75,), warmup_steps=0),
+}
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything a run depends on; None means "what suits the backbone" and is filled in by `resolve`.
+
+    Attributes
+    ----------
+    data : folder with train/ and validation/
+    format : "deepfashion2"
+    backbone : "vgg_small" or "vgg16"
+    weights : model file to start from, or None for random weights
+    epochs : times the training set is seen; may be a fraction
+    lr : learning rate after warm-up
+    images_per_step : int; each gives `sampling.rois_per_image` RoIs
+    momentum, decay : SGD's
+    sigma : smooth-L1's
+    flip : probability of mirroring an image
+    seed : of the one generator that draws weights, order, RoIs, flips and dropout
+    classes : names to learn, in order; all when None
+    limit : use only the first N training images
+    validation_images : how many are scored while training, to choose the best weights
+    proposals_folder : where proposals are cached; in the run folder when None
+    skip_bad : skip and count broken files instead of stopping
+    checkpoint_seconds : a checkpoint is written at least this often
+    """
+
+    data: str
+    format: str = "deepfashion2"
+    backbone: str = "vgg_small"
+    weights: str | None = None
+    epochs: float | None = None
+    lr: float | None = None
+    images_per_step: int = 2
+    momentum: float = 0.9
+    decay: float = 5e-4
+    sigma: float = 1.0
+    flip: float = 0.5
+    seed: int = 0
+    classes: tuple[str, ...] | None = None
+    limit: int | None = None
+    validation_images: int = 100
+    proposals_folder: str | None = None
+    skip_bad: bool = False
+    checkpoint_seconds: float = 300.0
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    proposals: ProposalSettings = field(default_factory=ProposalSettings)
+    detection: DetectionSettings = field(default_factory=DetectionSettings)
+
+    def __post_init__(self):
+        positive = {
+            "epochs": self.epochs,
+            "lr": self.lr,
+            "images_per_step": self.images_per_step,
+            "limit": self.limit,
+            "validation_images": self.validation_images,
+        }
+        for name, value in positive.items():
+            if value is not None and not value > 0:
+                raise InputError(f"{name} should be above 0, not {value}")
+        if self.backbone not in BACKBONES:
+            raise InputError(f"backbone should be one of {', '.join(BACKBONES)}, not {self.backbone!r}")
+        if self.format != "deepfashion2":
+            raise InputError(f"format should be deepfashion2, not {self.format!r}: other layouts are not read yet")
+
+    def resolve(self, images: int) -> "TrainSettings":
+        """The same with nothing left open, for a training set of `images` images."""
+        suits = DEFAULTS[self.backbone]
+        epochs = self.epochs
+        if epochs is None:
+            epochs = suits.images / images
+            if suits.most_epochs is not None:
+                epochs = min(epochs, suits.most_epochs)
+        return replace(self, epochs=epochs, lr=suits.lr if self.lr is None else self.lr)
+
+    def steps(self, images: int) -> int:
+        """Training steps of the whole run; settings must be resolved."""
+        return max(1, round(self.epochs * images / self.images_per_step))
+
+    def schedule(self, steps: int) -> StepSchedule:
+        """The learning rate of each step."""
+        suits = DEFAULTS[self.backbone]
+        milestones = tuple(round(fraction * steps) for fraction in suits.drops)
+        return StepSchedule(self.lr, milestones, warmup_steps=min(suits.warmup_steps, steps // 4))
+
+    def to_dict(self) -> dict:
+        """JSON-ready."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: dict) -> "TrainSettings":
+        """What `to_dict` gave, back again."""
+        fields = dict(stored)
+        try:
+            fields["sampling"] = SamplingSettings(**fields["sampling"])
+            fields["proposals"] = ProposalSettings(**fields["proposals"])
+            fields["detection"] = DetectionSettings(**fields["detection"])
+            fields["classes"] = tuple(fields["classes"]) if fields["classes"] else None
+            return cls(**fields)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"the run's settings.json does not fit this version ({error}); start a new run") from None

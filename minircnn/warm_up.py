@@ -1,0 +1,31 @@
+"""Compile every kernel that training and detection use, once and with an announcement, on arrays of a few cells.
+
+Numba compiles a kernel at its first call and caches the result on disk; without this the first step would seem to
+hang. A second run finds the cache and this takes a moment.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from minircnn.losses import smooth_l1, softmax_cross_entropy
+from minircnn.models import FastRCNN, vgg_small
+from minircnn.optim import SGD
+
+
+def warm_up(report: Callable[[str, int, int, str], None]) -> None:
+    """One training step and one detection pass of the small model on a 16×16 image."""
+    stage, words = "preparing kernels", "compiled at the first run, then cached"
+    report(stage, 0, 1, words)
+    rng = np.random.default_rng(0)
+    model = FastRCNN(vgg_small(), num_classes=1, rng=rng)
+    images = rng.standard_normal((1, 16, 16, 3)).astype(np.float32)
+    rois = np.array([[0, 0, 0, 15, 15], [0, 4, 4, 9, 9]], np.float32)
+    labels, targets = np.array([1, 0]), np.zeros((2, 4), np.float32)
+    model.train()
+    cls_score, bbox_pred = model.forward(images, rois)
+    _, dcls_score = softmax_cross_entropy(cls_score, labels)
+    _, dbbox_pred = smooth_l1(bbox_pred, targets, labels)
+    model.backward(dcls_score, dbbox_pred)
+    SGD(model.named_parameters()).step(1e-3)
+    report(stage, 1, 1, words)
