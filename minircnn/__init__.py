@@ -7,7 +7,7 @@
     losses        how wrong it is                   `losses.py`
     back          the same way back, by hand        every `backward`; `models/fast_rcnn.py` shows the whole
     optim         SGD moves the weights             `optim.py`
-    detect        boxes, classes, scores            `detect.py`, measured in `evaluate.py`
+    detection     boxes, classes, scores            `detection.py`, measured in `evaluate.py`
 
 The public names below are loaded when first used, so that `import minircnn` costs next to nothing.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from minircnn.checkpoint import load_model, save_model
-    from minircnn.detect import Detections, detect
+    from minircnn.detection import Detections, detect
     from minircnn.errors import InputError
     from minircnn.losses import smooth_l1, softmax_cross_entropy
     from minircnn.models import FastRCNN, vgg16, vgg_small
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Detections": "detect",
+    "Detections": "detection",
     "FastRCNN": "models",
     "InputError": "errors",
     "SGD": "optim",
     "StepSchedule": "optim",
-    "detect": "detect",
+    "detect": "detection",
     "load_model": "checkpoint",
     "save_model": "checkpoint",
     "smooth_l1": "losses",
@@ -60,5 +60,5 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'minircnn' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"minircnn.{_HOME[name]}"), name)
-    globals()[name] = value  # also where a submodule has the same name, as `detect` does
+    globals()[name] = value
     return value

@@ -6,7 +6,7 @@ Comes after training and before the report; the measures themselves are in `metr
 from collections.abc import Callable, Sequence
 
 from minircnn.data import Sample, read_image
-from minircnn.detect import Detections, DetectionSettings, detect
+from minircnn.detection import Detections, DetectionSettings, detect
 from minircnn.metrics import Evaluation, evaluate_detections
 from minircnn.models import FastRCNN
 from minircnn.proposal_cache import ProposalCache

@@ -6,7 +6,7 @@ resumed and repeated. Each stage's own settings are frozen dataclasses next to t
 
 from dataclasses import asdict, dataclass, field, replace
 
-from minircnn.detect import DetectionSettings
+from minircnn.detection import DetectionSettings
 from minircnn.errors import InputError
 from minircnn.models import BACKBONES
 from minircnn.optim import StepSchedule
