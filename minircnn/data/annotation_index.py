@@ -1,0 +1,148 @@
+"""What is known of a folder of annotated images, as flat arrays of a few dozen bytes an image.
+
+`deepfashion2.py` fills one in a single validated pass. Kept in a file, it is mapped into memory, so a folder of
+any size costs no memory and opens at once; a file that is damaged or was made for other files counts as none.
+"""
+
+import json
+import os
+import struct
+import zlib
+from array import array
+from pathlib import Path
+
+import numpy as np
+
+from minircnn.errors import InputError
+
+_MAGIC = b"minircnn index 1"
+_PREAMBLE = struct.Struct("<16sQQ")  # magic, bytes of the JSON header, CRC-32 of all that follows
+_ALIGNMENT = 8  # bytes: the widest number in the arrays
+_DTYPES = {
+    "names": np.uint8,
+    "name_ends": np.int64,
+    "sizes": np.int32,
+    "item_ends": np.int64,
+    "boxes": np.float32,
+    "labels": np.int32,
+}
+
+
+class AnnotationIndex:
+    """File name, height, width, boxes and labels of N images.
+
+    Attributes
+    ----------
+    skipped : tuple of str
+        One sentence for each file that was left out.
+
+    Notes
+    -----
+    The arrays are names (the file names' bytes, end to end), name_ends (N,), sizes (N, 2) = height and width,
+    item_ends (N,), boxes (M, 4) and labels (M,). Row i's items are those from item_ends[i - 1] to item_ends[i].
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray], skipped: tuple[str, ...]):
+        self._arrays = arrays
+        self.skipped = skipped
+
+    def __len__(self) -> int:
+        return len(self._arrays["name_ends"])
+
+    def name(self, row: int) -> str:
+        """File name of an image."""
+        return os.fsdecode(bytes(_slice(self._arrays["names"], self._arrays["name_ends"], row)))
+
+    def size(self, row: int) -> tuple[int, int]:
+        """Height and width of an image in pixels."""
+        height, width = self._arrays["sizes"][row]
+        return int(height), int(width)
+
+    def items(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (G, 4) float32 and labels (G,) int64 of an image, as copies."""
+        boxes = _slice(self._arrays["boxes"], self._arrays["item_ends"], row)
+        labels = _slice(self._arrays["labels"], self._arrays["item_ends"], row)
+        return np.array(boxes), np.array(labels, np.int64)
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write the index whole or not at all."""
+        shapes = {name: values.shape for name, values in self._arrays.items()}
+        header = {"fingerprint": fingerprint, "shapes": shapes, "skipped": self.skipped}
+        head = _padded(json.dumps(header).encode(), filling=b" ")
+        content = head + b"".join(_padded(values.tobytes()) for values in self._arrays.values())
+        preamble = _PREAMBLE.pack(_MAGIC, len(head), zlib.crc32(content))
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                file.write(preamble)
+                file.write(content)
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise InputError(
+                f"{path}: the index cannot be written ({error.strerror}); give a folder with room to write in"
+            ) from error
+
+    @classmethod
+    def load(cls, path: Path, fingerprint: str) -> "AnnotationIndex | None":
+        """Map an index file into memory; None if it is missing, damaged or of another fingerprint."""
+        try:
+            file = np.memmap(path, np.uint8, mode="r").view(np.ndarray)
+            magic, head_length, checksum = _PREAMBLE.unpack(file[: _PREAMBLE.size])
+            content = file[_PREAMBLE.size :]
+            if magic != _MAGIC or zlib.crc32(content) != checksum:
+                return None
+            header = json.loads(content[:head_length].tobytes())
+            if header["fingerprint"] != fingerprint:
+                return None
+            start = head_length
+            arrays = {}
+            for name, dtype in _DTYPES.items():
+                shape = header["shapes"][name]
+                stop = start + int(np.prod(shape)) * np.dtype(dtype).itemsize
+                arrays[name] = content[start:stop].view(dtype).reshape(shape)
+                start = stop + -stop % _ALIGNMENT
+            return cls(arrays, tuple(header["skipped"]))
+        except (OSError, ValueError, struct.error):
+            return None
+
+
+class IndexBuilder:
+    """Collects images one by one into flat arrays, not into Python objects."""
+
+    def __init__(self) -> None:
+        self._names = bytearray()
+        self._name_ends, self._item_ends = array("q"), array("q")
+        self._sizes, self._labels = array("i"), array("i")
+        self._boxes = array("f")
+        self.skipped: list[str] = []
+
+    def add(self, name: str, height: int, width: int, boxes: np.ndarray, labels: np.ndarray) -> None:
+        """Append an image with its boxes (G, 4) and labels (G,)."""
+        self._names += os.fsencode(name)
+        self._name_ends.append(len(self._names))
+        self._sizes.extend((height, width))
+        self._boxes.extend(boxes.ravel().tolist())
+        self._labels.extend(labels.tolist())
+        self._item_ends.append(len(self._labels))
+
+    def finish(self) -> AnnotationIndex:
+        """The index of what was added."""
+        arrays = {
+            "names": np.frombuffer(bytes(self._names), np.uint8),
+            "name_ends": np.array(self._name_ends, np.int64),
+            "sizes": np.array(self._sizes, np.int32).reshape(-1, 2),
+            "item_ends": np.array(self._item_ends, np.int64),
+            "boxes": np.array(self._boxes, np.float32).reshape(-1, 4),
+            "labels": np.array(self._labels, np.int32),
+        }
+        return AnnotationIndex(arrays, tuple(self.skipped))
+
+
+def _slice(values: np.ndarray, ends: np.ndarray, row: int) -> np.ndarray:
+    return values[ends[row - 1] if row else 0 : ends[row]]
+
+
+def _padded(content: bytes, filling: bytes = b"\0") -> bytes:
+    return content + filling * (-len(content) % _ALIGNMENT)

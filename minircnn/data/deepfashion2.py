@@ -1,0 +1,130 @@
+"""Read a folder in DeepFashion2's layout: image/000001.jpg beside annos/000001.json.
+
+One pass checks every file and leaves an index of flat arrays; afterwards a sample is looked up, and no annotation is
+opened again. DeepFashion2 itself, fashion scenes and anyone's own folder of this layout are read alike.
+"""
+
+import copy
+import json
+import operator
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from minircnn.data.annotated_folder import AnnotatedFolder, Progress
+from minircnn.data.sample import Sample
+from minircnn.errors import InputError
+
+DEEPFASHION2_CLASSES = (
+    "short sleeve top", "long sleeve top", "short sleeve outwear", "long sleeve outwear", "vest", "sling", "shorts",
+    "trousers", "skirt", "short sleeve dress", "long sleeve dress", "vest dress", "sling dress",
+)  # fmt: skip
+
+
+class DeepFashion2(Sequence[Sample]):
+    """The samples of one split, in the order of their file names.
+
+    Parameters
+    ----------
+    folder : path
+        DIR/train or DIR/validation, with image/ and annos/ in it. DIR/classes.json, {"classes": [names]}, names the
+        categories 1, 2, …; without it they are DeepFashion2's thirteen.
+    classes : sequence of str, optional
+        Keep these classes only, numbered 1, 2, … in this order; an image that shows none of them stays, as background.
+    limit : int, optional
+        Take the first `limit` images by name.
+    skip_bad : bool
+        Leave a file that fails a check out, and say so in `skipped`, instead of raising.
+    index : path, optional
+        File to keep the index in, mapped into memory; reused while no file of the folder and no setting has changed.
+    progress : callable, optional
+        Called as progress(done, total) while the index is built.
+
+    Attributes
+    ----------
+    class_names : tuple of str
+        Label i + 1 is class_names[i].
+    skipped : tuple of str
+        One sentence for each file that was left out.
+
+    Raises
+    ------
+    InputError
+        A folder or file is missing, empty or broken; one sentence names the file, the key and the remedy.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        classes: Sequence[str] | None = None,
+        limit: int | None = None,
+        skip_bad: bool = False,
+        index: str | Path | None = None,
+        progress: Progress | None = None,
+    ):
+        self._folder = Path(folder)
+        if limit is not None and limit < 1:
+            raise InputError(f"limit is {limit}; give at least 1 image, or no limit")
+        if not self._folder.is_dir():
+            raise InputError(f"{self._folder}: no such folder; give one that holds image/ and annos/")
+        all_names = _category_names(self._folder.parent / "classes.json")
+        self.class_names = _subset(all_names, classes)
+        files = AnnotatedFolder(self._folder, all_names, self.class_names, limit, skip_bad)
+        self._index = files.index(None if index is None else Path(index), progress)
+        self._rows = np.arange(len(self._index), dtype=np.int32)
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        return self._index.skipped
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, position: int) -> Sample:
+        position = operator.index(position)
+        if not 0 <= position < len(self):
+            raise IndexError(f"sample {position} of {len(self)}: positions are 0..{len(self) - 1}")
+        row = self._rows[position]
+        path = self._folder / "image" / self._index.name(row)
+        height, width = self._index.size(row)
+        boxes, labels = self._index.items(row)
+        return Sample(path.stem, path, height, width, boxes, labels)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[position] for position in range(len(self)))
+
+    def without(self, image_ids: Collection[str]) -> "DeepFashion2":
+        """The same samples less those of these ids; the index is shared, not copied."""
+        view = copy.copy(self)
+        stays = [Path(self._index.name(row)).stem not in image_ids for row in self._rows]
+        view._rows = self._rows[np.array(stays, bool)]
+        return view
+
+
+def _category_names(path: Path) -> tuple[str, ...]:
+    """The names in classes.json, or DeepFashion2's own if there is none."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return DEEPFASHION2_CLASSES
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f'{path}: not readable as JSON ({error}); write {{"classes": ["name", …]}}') from error
+    names = content.get("classes") if isinstance(content, dict) else None
+    valid = isinstance(names, list) and names and all(isinstance(name, str) and name for name in names)
+    if not valid or len(set(names)) != len(names):
+        raise InputError(f'{path}: expected {{"classes": ["name", …]}} with every name once; correct the key classes')
+    return tuple(names)
+
+
+def _subset(all_names: tuple[str, ...], classes: Sequence[str] | None) -> tuple[str, ...]:
+    if classes is None:
+        return all_names
+    classes = tuple(classes)
+    for name in classes:
+        if name not in all_names:
+            raise InputError(f"class {name!r} is unknown; choose among: {', '.join(all_names)}")
+    if not classes or len(set(classes)) != len(classes):
+        raise InputError(f"classes are {', '.join(classes) or 'none'}; name at least one, and each once")
+    return classes
