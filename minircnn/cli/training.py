@@ -60,7 +60,7 @@ def train(
         raise InputError("train needs --data DIR and --out RUN to begin a run, or --resume RUN to go on with one")
     if resume is not None and (data is not None or out is not None):
         raise InputError("--resume RUN takes data and settings from the run: leave out --data and --out")
-    from minircnn.demo import finish_run
+    from minircnn.finish import finish_run
     from minircnn.run_folder import RunFolder
     from minircnn.settings import TrainSettings
     from minircnn.targets import SamplingSettings

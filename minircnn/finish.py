@@ -1,0 +1,33 @@
+"""The end of a run: measure the chosen weights, write metrics.json and report.html."""
+
+from collections.abc import Callable
+
+from minircnn.checkpoint import load_model
+from minircnn.data import DeepFashion2
+from minircnn.evaluate import evaluate_model
+from minircnn.proposals import proposal_recall
+from minircnn.report import write_report
+from minircnn.run_folder import write_json
+from minircnn.train import Training
+
+
+def finish_run(training: Training, samples: DeepFashion2, report: Callable[[str, int, int, str], None]) -> dict:
+    """Measure `best.safetensors` on `samples` and write what the run found; gives what metrics.json holds."""
+    folder, cache = training.folder, training.data.cache
+    model = load_model(folder.best)
+    evaluation, detections, truths = evaluate_model(
+        model, samples, cache, training.settings.detection, lambda done, total: report("measuring", done, total, "")
+    )
+    recall = proposal_recall((cache.get(truth), truth.boxes) for truth in truths)
+    chosen_on = min(training.settings.validation_images, len(training.data.validation))
+    metrics = evaluation.as_metrics() | {
+        "train_seconds": training.seconds,
+        "proposal_recall50": recall[0.5],
+        "proposal_recall70": recall[0.7],
+        "weights": f"best.safetensors, chosen by mAP50 on {chosen_on} validation images",
+        "skipped": list(training.data.skipped),
+        "history": training.history,
+    }
+    write_json(folder.metrics, metrics)
+    write_report(folder.path, evaluation, detections, truths)
+    return metrics

@@ -1,0 +1,108 @@
+"""How good a detector is: Pascal VOC's average precision, COCO's, precision against recall, confusions.
+
+Arrays in, numbers out. Detections and truths are sequences over the same images; a detection has `boxes`, `labels`
+and `scores`, a truth `boxes`, `labels`, `height` and `width` (a `Sample` will do). `evaluate.py` brings them together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from minircnn.metrics.coco import CocoAP, coco_ap, coco_results
+from minircnn.metrics.confusion import confusion_matrix
+from minircnn.metrics.voc import average_precision, precision_recall
+
+__all__ = ["Evaluation", "coco_results", "evaluate_detections"]
+
+
+@dataclass(frozen=True)
+class ClassMeasures:
+    """One class; a figure is None where the class has no true box.
+
+    `recall`, `precision` : curves at IoU 0.5 down the scores, float64
+    """
+
+    name: str
+    truths: int
+    detections: int
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    voc07: float | None
+    voc_area: float | None
+    recall: np.ndarray
+    precision: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that was measured on one data set.
+
+    Attributes
+    ----------
+    images : int
+    coco : CocoAP, means over classes and sizes
+    classes : one ClassMeasures for each of the K classes
+    confusion : (K+1, K+1) int, rows the truth, columns what was said, index 0 background
+    """
+
+    images: int
+    coco: CocoAP
+    classes: tuple[ClassMeasures, ...]
+    confusion: np.ndarray
+
+    def as_metrics(self) -> dict:
+        """JSON-ready; None where there was nothing to measure."""
+        return {
+            "mAP50": self.coco.AP50,
+            "mAP75": self.coco.AP75,
+            "AP": self.coco.AP,
+            "AP_small": self.coco.AP_small,
+            "AP_medium": self.coco.AP_medium,
+            "AP_large": self.coco.AP_large,
+            "voc07_mAP": _mean(row.voc07 for row in self.classes),
+            "voc_area_mAP": _mean(row.voc_area for row in self.classes),
+            "per_class": {
+                row.name: {
+                    "AP50": row.AP50,
+                    "AP75": row.AP75,
+                    "AP": row.AP,
+                    "voc07": row.voc07,
+                    "voc_area": row.voc_area,
+                    "truths": row.truths,
+                    "detections": row.detections,
+                }
+                for row in self.classes
+            },
+            "images": self.images,
+        }
+
+
+def evaluate_detections(detections: Sequence, truths: Sequence, class_names: Sequence[str]) -> Evaluation:
+    """Measure the detections of every image against its truth, class by class and together."""
+    coco = coco_ap(detections, truths, len(class_names))
+    rows = []
+    for label, name in enumerate(class_names, start=1):
+        curve = precision_recall(detections, truths, label)
+        counted = curve.truths > 0
+        rows.append(
+            ClassMeasures(
+                name=name,
+                truths=curve.truths,
+                detections=len(curve.scores),
+                AP=coco.per_class[label]["AP"],
+                AP50=coco.per_class[label]["AP50"],
+                AP75=coco.per_class[label]["AP75"],
+                voc07=average_precision(curve.recall, curve.precision, eleven_points=True) if counted else None,
+                voc_area=average_precision(curve.recall, curve.precision, eleven_points=False) if counted else None,
+                recall=curve.recall,
+                precision=curve.precision,
+            )
+        )
+    return Evaluation(len(truths), coco, tuple(rows), confusion_matrix(detections, truths, len(class_names)))
+
+
+def _mean(values) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

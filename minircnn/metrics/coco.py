@@ -1,0 +1,113 @@
+"""COCO's measure, computed by faster-coco-eval: AP averaged over IoU 0.50, 0.55 … 0.95, and its parts."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from faster_coco_eval import COCO, COCOeval_faster
+
+IOU50, IOU75 = 0, 5  # positions in COCO's ten thresholds
+
+
+@dataclass(frozen=True)
+class CocoAP:
+    """Means over the classes that have true boxes; None where there is nothing to average.
+
+    Attributes
+    ----------
+    AP, AP50, AP75, AP_small, AP_medium, AP_large : float or None; sizes by area, 32² and 96² pixels
+    per_class : label → {"AP", "AP50", "AP75"}
+    """
+
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    AP_small: float | None
+    AP_medium: float | None
+    AP_large: float | None
+    per_class: dict[int, dict[str, float | None]]
+
+
+def coco_truth(truths: Sequence, num_classes: int) -> dict:
+    """COCO's ground-truth dictionary; images are numbered from 1 in order."""
+    annotations = []
+    for image, truth in enumerate(truths, start=1):
+        for box, label in zip(truth.boxes.astype(float), truth.labels, strict=True):
+            x1, y1, x2, y2 = box.tolist()
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image,
+                    "category_id": int(label),
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                    "area": (x2 - x1) * (y2 - y1),
+                    "iscrowd": 0,
+                }
+            )
+    return {
+        "images": [{"id": i, "height": t.height, "width": t.width} for i, t in enumerate(truths, start=1)],
+        "categories": [{"id": label, "name": str(label)} for label in range(1, num_classes + 1)],
+        "annotations": annotations,
+    }
+
+
+def coco_results(detections: Sequence, image_ids: Sequence | None = None) -> list[dict]:
+    """COCO's results list: image_id, category_id, bbox as x, y, width, height, score. Ids count from 1 if not given."""
+    results = []
+    for image_id, found in zip(image_ids or range(1, len(detections) + 1), detections, strict=True):
+        for box, label, score in zip(found.boxes.astype(float), found.labels, found.scores, strict=True):
+            x1, y1, x2, y2 = box.tolist()
+            results.append(
+                {
+                    "image_id": image_id,
+                    "category_id": int(label),
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                    "score": float(score),
+                }
+            )
+    return results
+
+
+def coco_ap(detections: Sequence, truths: Sequence, num_classes: int) -> CocoAP:
+    """Run COCO's evaluation. Without a single detection, every class that has true boxes scores 0."""
+    results = coco_results(detections)
+    if results:
+        with contextlib.redirect_stdout(io.StringIO()):
+            ground_truth = COCO(coco_truth(truths, num_classes))
+            run = COCOeval_faster(ground_truth, ground_truth.loadRes(results), "bbox", print_function=_silent)
+            run.evaluate()
+            run.accumulate()
+        precision = np.asarray(run.eval["precision"])  # (IoU, recall, class, size, most detections); -1: no truth
+        precision = precision[:, :, :, :, -1]
+    else:
+        present = {int(label) for truth in truths for label in truth.labels}
+        has_truth = np.array([label in present for label in range(1, num_classes + 1)])
+        precision = np.where(has_truth, 0.0, -1.0)[None, None, :, None] * np.ones((10, 1, 1, 4))
+    every = precision[:, :, :, 0]
+    return CocoAP(
+        AP=_mean(every),
+        AP50=_mean(every[IOU50]),
+        AP75=_mean(every[IOU75]),
+        AP_small=_mean(precision[:, :, :, 1]),
+        AP_medium=_mean(precision[:, :, :, 2]),
+        AP_large=_mean(precision[:, :, :, 3]),
+        per_class={
+            k + 1: {
+                "AP": _mean(every[:, :, k]),
+                "AP50": _mean(every[IOU50, :, k]),
+                "AP75": _mean(every[IOU75, :, k]),
+            }
+            for k in range(num_classes)
+        },
+    )
+
+
+def _mean(precision: np.ndarray) -> float | None:
+    known = precision[precision > -1]
+    return float(known.mean()) if known.size else None
+
+
+def _silent(*_: object) -> None:
+    """Where the library would print."""
