@@ -88,7 +88,8 @@ def proposals(
     recall = proposal_recall(pairs())
     mean = sum(counts) / max(1, len(counts))
     print(
-        f"{len(counts)} images, {mean:.0f} proposals each; recall {recall[0.5]:.3f} at IoU 0.5, {recall[0.7]:.3f} at 0.7"
+        f"{len(counts)} images, {mean:.0f} proposals each; "
+        f"recall {recall[0.5]:.3f} at IoU 0.5, {recall[0.7]:.3f} at 0.7"
     )
     write_figures(
         json, {"images": len(counts), "proposals_per_image": mean, "recall50": recall[0.5], "recall70": recall[0.7]}
