@@ -4,6 +4,7 @@
 any size costs no memory and opens at once; a file that is damaged or was made for other files counts as none.
 """
 
+import contextlib
 import json
 import os
 import struct
@@ -79,7 +80,8 @@ class AnnotationIndex:
                 file.write(content)
             part.replace(path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
             raise InputError(
                 f"{path}: the index cannot be written ({error.strerror}); give a folder with room to write in"
             ) from error

@@ -4,10 +4,10 @@
 depends on the seed, the split and i alone, so a folder can be extended or resumed and keeps the same bytes.
 """
 
+import contextlib
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,8 +152,13 @@ def _paths(out: Path, split: str, number: int) -> tuple[Path, Path]:
 def _write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
 
 
 def _jpeg(image: np.ndarray) -> bytes:

@@ -1,0 +1,498 @@
+"""The DeepFashion2 reader gives what the files say, names what is wrong with them, and keeps an index that is fresh."""
+
+import json
+import os
+import tracemalloc
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minircnn.data import DeepFashion2, write_scenes
+from minircnn.data.deepfashion2 import DEEPFASHION2_CLASSES
+from minircnn.errors import InputError
+
+HEIGHT, WIDTH = 40, 60
+
+
+def _item(category_id=1, box=(10, 10, 30, 35), **others):
+    return {"category_id": category_id, "bounding_box": list(box), "style": 0, **others}
+
+
+class Folder:
+    """DIR/train with good files, to be spoilt by a test."""
+
+    def __init__(self, root):
+        self.path = root / "train"
+        (self.path / "image").mkdir(parents=True)
+        (self.path / "annos").mkdir()
+
+    def image(self, stem, suffix=".jpg"):
+        return self.path / "image" / f"{stem}{suffix}"
+
+    def annotation(self, stem):
+        return self.path / "annos" / f"{stem}.json"
+
+    def add(self, stem, *items, size=(WIDTH, HEIGHT), suffix=".jpg", text=None):
+        Image.new("RGB", size, (90, 120, 60)).save(self.image(stem, suffix))
+        content = {"source": "shop", "pair_id": 1} | {f"item{n}": item for n, item in enumerate(items, start=1)}
+        self.annotation(stem).write_text(json.dumps(content) if text is None else text)
+
+    def read(self, **arguments):
+        return DeepFashion2(self.path, **arguments)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+@pytest.fixture
+def three(folder):
+    """Three good images: two items, one item, none."""
+    folder.add("000001", _item(3), _item(13, (0, 0, 60, 40)))
+    folder.add("000002", _item(8))
+    folder.add("000003")
+    return folder
+
+
+# What is read
+
+
+def test_sample_holds_what_the_files_say(three):
+    sample = three.read()[0]
+    assert sample.image_id == "000001"
+    assert sample.image_path == three.image("000001")
+    assert (sample.height, sample.width) == (HEIGHT, WIDTH)
+    assert sample.boxes.dtype == np.float32
+    assert sample.boxes.tolist() == [[10, 10, 30, 35], [0, 0, 60, 40]]
+    assert sample.labels.dtype == np.int64
+    assert sample.labels.tolist() == [3, 13]
+
+
+def test_samples_come_in_the_order_of_names(folder):
+    for stem in ("b", "a", "000010", "000009"):
+        folder.add(stem)
+    assert [sample.image_id for sample in folder.read()] == ["000009", "000010", "a", "b"]
+
+
+def test_image_without_items_is_background(three):
+    sample = three.read()[2]
+    assert sample.boxes.shape == (0, 4)
+    assert sample.labels.shape == (0,)
+
+
+def test_items_are_sorted_by_number_among_other_keys(folder):
+    items = {f"item{n}": _item(n, (n, 0, n + 5, 9)) for n in (10, 2, 1, 11)}
+    text = json.dumps({"item10": items["item10"], "pair_id": 3, **items, "source": "user", "items": 4, "item": []})
+    folder.add("a", text=text)
+    assert folder.read()[0].labels.tolist() == [1, 2, 10, 11]
+    assert folder.read()[0].boxes[:, 0].tolist() == [1, 2, 10, 11]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png", ".JPG"])
+def test_image_suffixes_are_accepted(folder, suffix):
+    folder.add("a", suffix=suffix)
+    assert folder.read()[0].image_path == folder.image("a", suffix)
+
+
+def test_hidden_and_foreign_files_are_not_looked_at(three):
+    (three.path / "image" / ".000009.jpg.part").write_text("half")
+    (three.path / "image" / ".DS_Store").write_text("")
+    (three.path / "annos" / "readme.txt").write_text("")
+    assert len(three.read()) == 3
+
+
+@pytest.mark.parametrize("position", [-1, 3, 100])
+def test_position_out_of_range_is_an_index_error(three, position):
+    with pytest.raises(IndexError, match=r"positions are 0\.\.2"):
+        three.read()[position]
+
+
+def test_limit_takes_the_first_by_name(three):
+    assert [sample.image_id for sample in three.read(limit=2)] == ["000001", "000002"]
+    assert len(three.read(limit=9)) == 3
+
+
+def test_class_names_are_deepfashion2s_unless_a_file_names_them(three):
+    assert three.read().class_names == DEEPFASHION2_CLASSES
+    assert len(DEEPFASHION2_CLASSES) == 13
+    names = [f"kind {n}" for n in range(14)]
+    (three.path.parent / "classes.json").write_text(json.dumps({"classes": names}))
+    assert three.read().class_names == tuple(names)
+
+
+def test_class_subset_renumbers_and_drops(three):
+    samples = three.read(classes=["trousers", "short sleeve outwear"])
+    assert samples.class_names == ("trousers", "short sleeve outwear")
+    assert [sample.labels.tolist() for sample in samples] == [[2], [1], []]
+    assert [sample.boxes.shape for sample in samples] == [(1, 4), (1, 4), (0, 4)]
+
+
+def test_without_leaves_out_and_keeps_the_original(three):
+    samples = three.read()
+    view = samples.without({"000002", "unknown"})
+    assert [sample.image_id for sample in view] == ["000001", "000003"]
+    assert [sample.image_id for sample in view.without({"000001"})] == ["000003"]
+    assert len(samples) == 3
+
+
+def test_sample_arrays_are_copies(three):
+    samples = three.read()
+    samples[0].boxes[:] = -1
+    assert samples[0].boxes.min() == 0
+
+
+def test_box_within_a_pixel_of_the_border_is_clipped(folder):
+    folder.add("a", _item(box=(-0.5, -1, 61, 40.9)))
+    assert folder.read()[0].boxes.tolist() == [[0, 0, 60, 40]]
+
+
+def test_whole_and_fractional_coordinates_are_kept(folder):
+    folder.add("a", _item(box=(1.25, 2, 3.5, 4)))
+    assert folder.read()[0].boxes.tolist() == [[1.25, 2, 3.5, 4]]
+
+
+def test_progress_counts_to_the_total(three):
+    steps = []
+    three.read(progress=lambda done, total: steps.append((done, total)))
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_scenes_are_read_as_written(tmp_path):
+    write_scenes(tmp_path / "scenes", 3, 1)
+    samples = DeepFashion2(tmp_path / "scenes" / "train")
+    for sample in samples:
+        annotation = json.loads((samples[0].image_path.parents[1] / "annos" / f"{sample.image_id}.json").read_text())
+        boxes = [item["bounding_box"] for key, item in annotation.items() if key.startswith("item")]
+        assert sample.boxes.tolist() == boxes
+
+
+# What is wrong with a file
+
+BAD_ITEMS = {
+    "no category": ({"bounding_box": [0, 0, 9, 9]}, "has no category_id"),
+    "no box": ({"category_id": 1}, "has no bounding_box"),
+    "category 0": (_item(0), r"category_id is 0, expected 1\.\.13"),
+    "category 14": (_item(14), r"category_id is 14, expected 1\.\.13"),
+    "negative category": (_item(-1), r"category_id is -1, expected 1\.\.13"),
+    "category string": (_item("1"), "category_id is a string"),
+    "category fraction": (_item(1.0), "category_id is a fraction"),
+    "category true": (_item(True), "category_id is true or false"),
+    "category null": (_item(None), "category_id is null"),
+    "zero width": (_item(box=(5, 5, 5, 9)), r"bounding_box is \[5, 5, 5, 9\], which has no area"),
+    "zero height": (_item(box=(5, 9, 8, 9)), "bounding_box .* has no area"),
+    "negative area": (_item(box=(9, 9, 5, 5)), "bounding_box .* has no area"),
+    "area too small to tell": (_item(box=(30, 5, 30.0000001, 9)), "bounding_box .* has no area"),
+    "three numbers": (_item(box=(1, 2, 3)), "bounding_box .* expected four numbers"),
+    "five numbers": (_item(box=(1, 2, 3, 4, 5)), "bounding_box .* expected four numbers"),
+    "box of strings": (_item(box=("1", "2", "3", "4")), "bounding_box .* expected four numbers"),
+    "box with null": (_item(box=(1, 2, None, 4)), "bounding_box .* expected four numbers"),
+    "box with true": (_item(box=(False, 2, True, 4)), "bounding_box .* expected four numbers"),
+    "box an object": (_item() | {"bounding_box": {"x1": 1}}, "bounding_box .* expected four numbers"),
+    "NaN": (_item(box=(1, 2, float("nan"), 4)), "bounding_box .* expected finite numbers"),
+    "infinity": (_item(box=(1, 2, float("inf"), 4)), "bounding_box .* expected finite numbers"),
+    "outside right": (_item(box=(10, 2, 61.5, 4)), r"bounding_box .* outside the image of 60×40"),
+    "outside bottom": (_item(box=(1, 2, 3, 42)), "bounding_box .* outside the image"),
+    "outside left": (_item(box=(-2, 2, 3, 4)), "bounding_box .* outside the image"),
+    "outside top": (_item(box=(1, -1.5, 3, 4)), "bounding_box .* outside the image"),
+    "wholly in the margin": (_item(box=(60, 2, 61, 4)), "bounding_box .* no area inside the image"),
+    "huge number": (_item(box=(1, 2, 10**400, 4)), "bounding_box .* outside the image"),
+    "item a list": ([1, 2], "item2 is a list, expected an object"),
+    "item null": (None, "item2 is null, expected an object"),
+}
+
+
+@pytest.mark.parametrize(("item", "sentence"), BAD_ITEMS.values(), ids=BAD_ITEMS)
+def test_bad_item_is_named_with_file_and_key(folder, item, sentence):
+    folder.add("good", _item())
+    folder.add("spoilt", _item(), item)
+    with pytest.raises(InputError, match=rf"annos/spoilt\.json: item2.*{sentence}|annos/spoilt\.json: {sentence}"):
+        folder.read()
+
+
+BAD_TEXTS = {
+    "empty": ("", "not valid JSON"),
+    "half": ('{"item1": {"category_id": 1, "bound', "not valid JSON"),
+    "not text": ("\udcff\udcfe{", "not valid JSON"),
+    "number of 5000 digits": ('{"item1": ' + "9" * 5000 + "}", "not valid JSON"),
+    "a list": ("[]", "the top level is a list"),
+    "null": ("null", "the top level is null"),
+    "a string": ('"item1"', "the top level is a string"),
+    "nested too deeply": ('{"a":' * 200_000, "nested too deeply"),
+    "nested lists": ('{"item1": ' + "[" * 200_000, "nested too deeply"),
+    "deep box": (
+        '{"item1": {"category_id": 1, "bounding_box": ' + "[" * 500 + "]" * 500 + "}}",
+        "bounding_box .* expected four numbers",
+    ),
+    "infinite coordinate": (
+        '{"item1": {"category_id": 1, "bounding_box": [0, 0, 1e999, 5]}}',
+        "expected finite numbers",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), BAD_TEXTS.values(), ids=BAD_TEXTS)
+def test_bad_json_is_named_with_its_file(folder, text, sentence):
+    folder.add("spoilt")
+    folder.annotation("spoilt").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=rf"annos/spoilt\.json: .*{sentence}"):
+        folder.read()
+
+
+def test_huge_annotation_is_refused_unread(folder):
+    folder.add("spoilt")
+    with folder.annotation("spoilt").open("wb") as file:
+        file.truncate(40_000_000)
+    with pytest.raises(InputError, match=r"spoilt\.json: larger than 32 MB"):
+        folder.read()
+
+
+def test_image_without_annotation_is_named(three):
+    three.annotation("000002").unlink()
+    with pytest.raises(InputError, match=r"image/000002\.jpg: has no annotation .*annos/000002\.json; add it"):
+        three.read()
+
+
+def test_annotation_without_image_is_named(three):
+    three.image("000002").unlink()
+    with pytest.raises(InputError, match=r"annos/000002\.json: has no image .*image/000002\.jpg; add it"):
+        three.read()
+
+
+def test_two_images_of_one_name_are_refused(three):
+    three.add("000002", suffix=".png")
+    with pytest.raises(InputError, match=r"image: holds both 000002\.\w+ and 000002\.\w+; keep one"):
+        three.read()
+
+
+def test_image_smaller_than_a_cell_is_named(folder):
+    folder.add("tiny", size=(40, 15))
+    with pytest.raises(InputError, match=r"image/tiny\.jpg: 40×15 pixels.*less than one feature cell"):
+        folder.read()
+
+
+def test_image_of_exactly_one_cell_is_accepted(folder):
+    folder.add("small", size=(16, 16))
+    assert folder.read()[0].height == 16
+
+
+def test_unreadable_image_is_named(three):
+    three.image("000003").write_bytes(b"not an image")
+    with pytest.raises(InputError, match=r"image/000003\.jpg: not an image"):
+        three.read()
+
+
+def test_folder_in_place_of_an_annotation_is_named(three):
+    three.annotation("000003").unlink()
+    three.annotation("000003").mkdir()
+    with pytest.raises(InputError, match=r"annos/000003\.json: cannot be read"):
+        three.read()
+
+
+# What is wrong with the folder or the arguments
+
+
+def test_missing_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        DeepFashion2(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["image", "annos"])
+def test_missing_subfolder_is_named(folder, name):
+    (folder.path / name).rmdir()
+    with pytest.raises(InputError, match=f"train/{name}: no such folder"):
+        folder.read(skip_bad=True)
+
+
+def test_empty_folder_is_named(folder):
+    with pytest.raises(InputError, match="train: image/ and annos/ are empty"):
+        folder.read(skip_bad=True)
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_limit_below_one_is_refused(three, limit):
+    with pytest.raises(InputError, match=f"limit is {limit}"):
+        three.read(limit=limit)
+
+
+def test_unknown_class_is_refused_with_the_names(three):
+    with pytest.raises(InputError, match=r"class 'hat' is unknown; choose among: short sleeve top, .*sling dress"):
+        three.read(classes=["skirt", "hat"])
+
+
+@pytest.mark.parametrize("classes", [[], ["skirt", "skirt"]])
+def test_no_class_or_a_class_twice_is_refused(three, classes):
+    with pytest.raises(InputError, match="classes are"):
+        three.read(classes=classes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "{}", '{"classes": []}', '{"classes": "ab"}', '{"classes": ["a", 1]}', '{"classes": ["a", "a"]}'],
+)
+def test_bad_class_file_is_named(three, text):
+    (three.path.parent / "classes.json").write_text(text)
+    with pytest.raises(InputError, match=r"classes\.json: .*classes"):
+        three.read()
+
+
+# Skipping
+
+
+def test_skip_bad_leaves_out_and_says_so(three):
+    three.add("spoilt", _item(99))
+    three.add("tiny", size=(9, 9))
+    three.annotation("000002").unlink()
+    samples = three.read(skip_bad=True)
+    assert [sample.image_id for sample in samples] == ["000001", "000003"]
+    assert len(samples.skipped) == 3
+    for sentence, name in zip(samples.skipped, ["000002.jpg", "spoilt.json", "tiny.jpg"], strict=True):
+        assert name in sentence
+
+
+def test_nothing_is_skipped_in_a_good_folder(three):
+    assert three.read(skip_bad=True).skipped == ()
+
+
+# The index
+
+
+def _same(one, other):
+    assert len(one) == len(other)
+    assert one.skipped == other.skipped
+    for a, b in zip(one, other, strict=True):
+        assert (a.image_id, a.image_path, a.height, a.width) == (b.image_id, b.image_path, b.height, b.width)
+        np.testing.assert_array_equal(a.boxes, b.boxes)
+        np.testing.assert_array_equal(a.labels, b.labels)
+
+
+class Passes:
+    """Counts the images that the pass over the folder looked at."""
+
+    def __init__(self, folder, index):
+        self._folder, self._index = folder, index
+
+    def __call__(self, **arguments):
+        seen = []
+        samples = self._folder.read(index=self._index, progress=lambda done, total: seen.append(done), **arguments)
+        return len(seen), samples
+
+
+@pytest.fixture
+def passes(three, tmp_path):
+    return Passes(three, tmp_path / "run" / "index")
+
+
+def test_index_is_reused_and_gives_the_same_samples(three, passes):
+    three.add("spoilt", _item(99))
+    first, built = passes(skip_bad=True)
+    second, mapped = passes(skip_bad=True)
+    assert (first, second) == (4, 0)
+    _same(built, mapped)
+    _same(mapped, three.read(skip_bad=True))
+    assert len(mapped.skipped) == 1
+
+
+def test_index_arrays_are_mapped_from_the_file(passes):
+    _, samples = passes()
+    assert all(isinstance(_root(values), np.memmap) for values in samples._index._arrays.values())
+
+
+def _root(values):
+    while isinstance(values.base, np.ndarray):
+        values = values.base
+    return values
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda three: three.add("000004"),
+        lambda three: three.annotation("000002").write_text('{"item1": {"category_id": 2, "bounding_box": [0,0,9,9]}}'),
+        lambda three: three.add("000002", _item(8), size=(70, 50)),
+        lambda three: os.utime(three.annotation("000002"), ns=(1, 1)),
+        lambda three: [three.image("000003").unlink(), three.annotation("000003").unlink()],
+        lambda three: [p("000003").rename(p("000007")) for p in (three.image, three.annotation)],
+        lambda three: (three.path.parent / "classes.json").write_text(
+            json.dumps({"classes": list(DEEPFASHION2_CLASSES[::-1])})
+        ),
+    ],
+    ids=["new image", "annotation", "image size", "time", "less", "renamed", "class names"],
+)
+def test_index_is_rebuilt_when_a_file_changes(three, passes, change):
+    passes()
+    change(three)
+    seen, samples = passes()
+    assert seen == len(samples) > 0
+    _same(samples, three.read())
+
+
+@pytest.mark.parametrize("arguments", [{"limit": 2}, {"classes": ["trousers"]}, {"skip_bad": True}])
+def test_index_is_rebuilt_when_a_setting_changes(three, passes, arguments):
+    passes()
+    seen, samples = passes(**arguments)
+    assert seen == len(samples) > 0
+    _same(samples, three.read(**arguments))
+
+
+@pytest.mark.parametrize("position", [0, 17, 25, 60, 300, -100, -1])
+def test_damaged_index_is_rebuilt(three, passes, position):
+    passes()
+    content = bytearray(passes._index.read_bytes())
+    content[position] ^= 0x10
+    passes._index.write_bytes(content)
+    seen, samples = passes()
+    assert seen == 3
+    _same(samples, three.read())
+
+
+@pytest.mark.parametrize("length", [0, 10, 40, 400, -8])
+def test_truncated_index_is_rebuilt(three, passes, length):
+    passes()
+    passes._index.write_bytes(passes._index.read_bytes()[:length])
+    assert passes()[0] == 3
+    assert passes()[0] == 0
+
+
+def test_failed_pass_leaves_no_index(three, passes):
+    three.add("spoilt", _item(99))
+    with pytest.raises(InputError):
+        passes()
+    assert not passes._index.exists()
+
+
+def test_index_leaves_no_other_file(passes):
+    passes()
+    assert [path.name for path in passes._index.parent.iterdir()] == ["index"]
+
+
+def test_index_that_cannot_be_written_is_named(three, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/index: the index cannot be written"):
+        three.read(index=tmp_path / "file" / "index")
+
+
+def test_index_of_images_without_items_is_read_back(folder, tmp_path):
+    folder.add("a")
+    for _ in range(2):
+        samples = folder.read(index=tmp_path / "index")
+        assert samples[0].boxes.shape == (0, 4)
+
+
+def test_memory_is_a_few_bytes_an_image(folder, tmp_path):
+    count = 400
+    folder.add("0000", *(_item(n) for n in range(1, 14)))
+    for number in range(1, count):
+        os.link(folder.image("0000"), folder.image(f"{number:04}"))
+        os.link(folder.annotation("0000"), folder.annotation(f"{number:04}"))
+    folder.read(limit=1)
+    held = {}
+    for index in (None, tmp_path / "index"):
+        tracemalloc.start()
+        samples = folder.read(index=index)
+        held[index] = tracemalloc.get_traced_memory()[0] / len(samples)
+        tracemalloc.stop()
+    in_memory, mapped = held.values()
+    assert in_memory < 13 * 20 + 60  # 13 boxes and labels, name, size, ends
+    assert mapped < 40
