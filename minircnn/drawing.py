@@ -1,21 +1,29 @@
-"""Boxes, classes and scores drawn on a photograph."""
+"""Detections drawn on their image: a box, a class and a score that can be read, also on an image of 160 pixels.
 
+Comes after detection; the command line saves what this returns. The report draws its boxes in HTML instead.
+"""
+
+import colorsys
+import functools
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SMALLEST_SIDE = 480  # smaller images are enlarged first: text must be legible
-PALETTE = (
-    (230, 80, 60), (40, 130, 220), (50, 160, 80), (240, 160, 30), (150, 90, 200),
-    (0, 160, 160), (220, 90, 160), (120, 110, 40), (90, 90, 110), (180, 60, 30), (20, 90, 140), (110, 150, 20), (160, 40, 110),
-)  # fmt: skip
+SMALLEST_PICTURE = 480  # longer side, pixels; below this a label hides the garment it names
+GOLDEN_ANGLE = 0.381966  # of a full turn: successive hues fall where the widest gap is
+TONES = ((0.62, 0.85), (0.45, 0.75), (0.75, 0.90))  # (lightness, saturation), taken in turn
+
+Box = tuple[float, float, float, float]
 
 
 def class_colour(label: int) -> tuple[int, int, int]:
-    """RGB of class `label` (1..K); colours repeat after thirteen."""
-    return PALETTE[(label - 1) % len(PALETTE)]
+    """RGB of a class, 1..K; neighbouring classes differ in hue and in lightness."""
+    lightness, saturation = TONES[label % len(TONES)]
+    red, green, blue = colorsys.hls_to_rgb(label * GOLDEN_ANGLE % 1.0, lightness, saturation)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def draw_detections(
@@ -26,49 +34,127 @@ def draw_detections(
     scores: np.ndarray | None = None,
     truth: np.ndarray | None = None,
 ) -> np.ndarray:
-    """A copy of `image` with boxes and their names, the best on top; small images are enlarged.
+    """Draw boxes with their classes and scores.
 
     Parameters
     ----------
     image : (H, W, 3) uint8 RGB
-    boxes : (D, 4), labels : (D,), scores : (D,) or None, best first
-    truth : (G, 4) true boxes, drawn thin and white, or None
+    boxes : (D, 4) in pixels of `image`; best first, as `detect` gives them, so that the best lies on top
+    labels : (D,) int, 1..K
+    class_names : the K names; label i + 1 is class_names[i]
+    scores : (D,), optional
+        Written behind the names.
+    truth : (G, 4), optional
+        True boxes, drawn dashed below the others.
 
     Returns
     -------
-    (H', W', 3) uint8 RGB, H' ≥ H
+    (H', W', 3) uint8 RGB
+        The image, enlarged by a whole factor if its longer side is under 480 pixels.
     """
-    factor = max(1, -(-SMALLEST_SIDE // min(image.shape[:2])))
+    factor = math.ceil(SMALLEST_PICTURE / max(image.shape[:2]))
+    picture = Image.fromarray(image)
     if factor > 1:
-        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    canvas = Image.fromarray(np.ascontiguousarray(image))
-    pen = ImageDraw.Draw(canvas)
-    line = max(2, round(min(image.shape[:2]) / 200))
-    font = ImageFont.load_default(size=max(14, round(min(image.shape[:2]) / 30)))
-    for box in truth if truth is not None else ():
-        pen.rectangle([float(v) * factor for v in box], outline=(255, 255, 255), width=max(1, line // 2))
-    for index in reversed(range(len(labels))):
-        colour = class_colour(int(labels[index]))
-        x1, y1, x2, y2 = (float(v) * factor for v in boxes[index])
-        pen.rectangle([x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)], outline=colour, width=line)
-        text = class_names[int(labels[index]) - 1] + (f" {scores[index]:.2f}" if scores is not None else "")
-        _label(pen, text, x1, y1, colour, font, canvas.size)
-    return np.asarray(canvas)
+        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BICUBIC)
+    pen = ImageDraw.Draw(picture)
+    line = max(2, round(max(picture.size) / 240))
+    for box in () if truth is None else truth:
+        _dashed(pen, _inside(box * factor, picture.size, line), line)
+    placed = [_inside(box * factor, picture.size, line) for box in boxes]
+    for box, label in reversed(list(zip(placed, labels, strict=True))):
+        pen.rectangle(box, outline=class_colour(int(label)), width=line)
+    words = [_name(int(label), class_names) for label in labels]
+    if scores is not None:
+        words = [f"{word} {score:.2f}" for word, score in zip(words, scores, strict=True)]
+    font = _font("".join(words), max(13, round(max(picture.size) / 34)))
+    taken: list[Box] = []
+    for box, label, text in zip(placed, labels, words, strict=True):
+        taken.append(_write(pen, box, text, class_colour(int(label)), font, taken, picture.size))
+    return np.array(picture)
 
 
-def _label(
+def _name(label: int, class_names: Sequence[str]) -> str:
+    """The class's name, or its number where no font on this machine can write the name."""
+    name = class_names[label - 1]
+    return name if _font_file(frozenset(name)) is not None else f"class {label}"
+
+
+def _inside(box: np.ndarray, size: tuple[int, int], line: int) -> Box:
+    """The box in whole pixels, moved so far into the picture that all four of its lines show."""
+    width, height = size
+    x1, y1, x2, y2 = (round(float(side)) for side in box)
+    x1, y1 = min(max(x1, 0), width - 1 - line), min(max(y1, 0), height - 1 - line)
+    return x1, y1, min(max(x2, x1 + line), width - 1), min(max(y2, y1 + line), height - 1)
+
+
+def _dashed(pen: ImageDraw.ImageDraw, box: Box, line: int) -> None:
+    """A dashed outline, white over black so that it shows on any ground."""
+    x1, y1, x2, y2 = box
+    dash = 4 * line
+    for ax, ay, bx, by in ((x1, y1, x2, y1), (x1, y2, x2, y2), (x1, y1, x1, y2), (x2, y1, x2, y2)):
+        length = max(bx - ax, by - ay)
+        pen.line((ax, ay, bx, by), fill="black", width=line)
+        for start in range(0, round(length) + 1, 2 * dash):
+            end = min(start + dash, length)
+            across = (ax + start, ay, ax + end, ay) if by == ay else (ax, ay + start, ax, ay + end)
+            pen.line(across, fill="white", width=line)
+
+
+def _write(
     pen: ImageDraw.ImageDraw,
+    box: Box,
     text: str,
-    x: float,
-    y: float,
     colour: tuple[int, int, int],
     font: ImageFont.FreeTypeFont,
+    taken: list[Box],
     size: tuple[int, int],
-) -> None:
-    """A name on a patch of its colour, above the box's corner or, where there is no room, inside it."""
+) -> Box:
+    """Put the label above, in or below its box, where it covers the labels before it least; gives its place."""
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    width, height = right - left + 8, bottom - top + 6
-    x = min(max(0, x), max(0, size[0] - width))
-    y = y - height if y >= height else y
-    pen.rectangle([x, y, x + width, y + height], fill=colour)
-    pen.text((x + 4 - left, y + 3 - top), text, fill=(255, 255, 255), font=font)
+    pad = max(2, (bottom - top) // 5)
+    width, height = right - left + 2 * pad, bottom - top + 2 * pad
+    x = max(0, min(box[0], size[0] - width))
+    places = []
+    for y in (box[1] - height, box[1], box[3] - height, box[3]):
+        y = max(0, min(y, size[1] - height))
+        places.append((x, y, x + width, y + height))
+    place = min(places, key=lambda candidate: sum(_shared(candidate, other) for other in taken))
+    red, green, blue = colour
+    dark_ground = 0.299 * red + 0.587 * green + 0.114 * blue < 140
+    pen.rectangle(place, fill=colour)
+    pen.text((x + pad - left, place[1] + pad - top), text, fill="white" if dark_ground else "black", font=font)
+    return place
+
+
+def _shared(a: Box, b: Box) -> float:
+    """Area that two rectangles have in common."""
+    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def _font(text: str, size: int) -> ImageFont.FreeTypeFont:
+    """A font that has every character of `text`, `size` pixels high."""
+    return ImageFont.truetype(_font_file(frozenset(text)), size)
+
+
+@functools.lru_cache(maxsize=256)
+def _font_file(characters: frozenset[str]) -> str | None:
+    """The first font file that has all `characters`: Matplotlib's own DejaVu Sans, else one of the system's."""
+    from matplotlib import font_manager, get_data_path
+
+    own = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    wanted = {ord(character) for character in characters}
+    if wanted <= _characters(str(own)):
+        return str(own)
+    upright_first = sorted(font_manager.findSystemFonts(), key=lambda file: ("Regular" not in file, file))
+    return next((file for file in upright_first if wanted <= _characters(file)), None)
+
+
+@functools.lru_cache(maxsize=1024)
+def _characters(file: str) -> frozenset[int]:
+    """Code points that a font file can draw; none if it cannot be opened."""
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        return frozenset(FT2Font(file).get_charmap())
+    except (OSError, RuntimeError):
+        return frozenset()
