@@ -66,9 +66,10 @@ def draw_detections(
     words = [_name(int(label), class_names) for label in labels]
     if scores is not None:
         words = [f"{word} {score:.2f}" for word, score in zip(words, scores, strict=True)]
-    font = _font("".join(words), max(13, round(max(picture.size) / 34)))
+    height = max(13, round(max(picture.size) / 34))
     taken: list[Box] = []
     for box, label, text in zip(placed, labels, words, strict=True):
+        font = ImageFont.truetype(_font_file(text), height)
         taken.append(_write(pen, box, text, class_colour(int(label)), font, taken, picture.size))
     return np.array(picture)
 
@@ -76,7 +77,7 @@ def draw_detections(
 def _name(label: int, class_names: Sequence[str]) -> str:
     """The class's name, or its number where no font on this machine can write the name."""
     name = class_names[label - 1]
-    return name if _font_file(frozenset(name)) is not None else f"class {label}"
+    return name if _font_file(name) is not None else f"class {label}"
 
 
 def _inside(box: np.ndarray, size: tuple[int, int], line: int) -> Box:
@@ -110,9 +111,9 @@ def _write(
     size: tuple[int, int],
 ) -> Box:
     """Put the label above, in or below its box, where it covers the labels before it least; gives its place."""
-    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    pad = max(2, (bottom - top) // 5)
-    width, height = right - left + 2 * pad, bottom - top + 2 * pad
+    ascent, descent = font.getmetrics()
+    pad = max(2, ascent // 5)
+    width, height = math.ceil(pen.textlength(text, font)) + 2 * pad, ascent + descent
     x = max(0, min(box[0], size[0] - width))
     places = []
     for y in (box[1] - height, box[1], box[3] - height, box[3]):
@@ -120,9 +121,9 @@ def _write(
         places.append((x, y, x + width, y + height))
     place = min(places, key=lambda candidate: sum(_shared(candidate, other) for other in taken))
     red, green, blue = colour
-    dark_ground = 0.299 * red + 0.587 * green + 0.114 * blue < 140
+    dark_ground = 0.299 * red + 0.587 * green + 0.114 * blue < 120
     pen.rectangle(place, fill=colour)
-    pen.text((x + pad - left, place[1] + pad - top), text, fill="white" if dark_ground else "black", font=font)
+    pen.text((x + pad, place[1]), text, fill="white" if dark_ground else "black", font=font)
     return place
 
 
@@ -131,18 +132,13 @@ def _shared(a: Box, b: Box) -> float:
     return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
-def _font(text: str, size: int) -> ImageFont.FreeTypeFont:
-    """A font that has every character of `text`, `size` pixels high."""
-    return ImageFont.truetype(_font_file(frozenset(text)), size)
-
-
-@functools.lru_cache(maxsize=256)
-def _font_file(characters: frozenset[str]) -> str | None:
-    """The first font file that has all `characters`: Matplotlib's own DejaVu Sans, else one of the system's."""
+@functools.lru_cache(maxsize=1024)
+def _font_file(text: str) -> str | None:
+    """The first font file with all characters of `text` and of scores: Matplotlib's DejaVu Sans, then the system's."""
     from matplotlib import font_manager, get_data_path
 
     own = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
-    wanted = {ord(character) for character in characters}
+    wanted = {ord(character) for character in text + " .0123456789"}
     if wanted <= _characters(str(own)):
         return str(own)
     upright_first = sorted(font_manager.findSystemFonts(), key=lambda file: ("Regular" not in file, file))
