@@ -98,6 +98,7 @@ def test_image_suffixes_are_accepted(folder, suffix):
 
 def test_hidden_and_foreign_files_are_not_looked_at(three):
     (three.path / "image" / ".000009.jpg.part").write_text("half")
+    (three.path / "image" / "._000001.jpg").write_text("what macOS leaves beside a copied file")
     (three.path / "image" / ".DS_Store").write_text("")
     (three.path / "annos" / "readme.txt").write_text("")
     assert len(three.read()) == 3
@@ -127,6 +128,11 @@ def test_class_subset_renumbers_and_drops(three):
     assert samples.class_names == ("trousers", "short sleeve outwear")
     assert [sample.labels.tolist() for sample in samples] == [[2], [1], []]
     assert [sample.boxes.shape for sample in samples] == [(1, 4), (1, 4), (0, 4)]
+
+
+def test_class_subset_keeps_each_label_with_its_box(three):
+    samples = three.read(classes=["sling dress", "trousers"])
+    assert [sample.boxes.tolist() for sample in samples] == [[[0, 0, 60, 40]], [[10, 10, 30, 35]], []]
 
 
 def test_without_leaves_out_and_keeps_the_original(three):
@@ -180,7 +186,7 @@ BAD_ITEMS = {
     "category fraction": (_item(1.0), "category_id is a fraction"),
     "category true": (_item(True), "category_id is true or false"),
     "category null": (_item(None), "category_id is null"),
-    "zero width": (_item(box=(5, 5, 5, 9)), r"bounding_box is \[5, 5, 5, 9\], which has no area"),
+    "zero width": (_item(box=(5, 5, 5, 9)), r"bounding_box is \[5, 5, 5, 9\], which has no area; it needs"),
     "zero height": (_item(box=(5, 9, 8, 9)), "bounding_box .* has no area"),
     "negative area": (_item(box=(9, 9, 5, 5)), "bounding_box .* has no area"),
     "area too small to tell": (_item(box=(30, 5, 30.0000001, 9)), "bounding_box .* has no area"),
@@ -434,6 +440,14 @@ def test_index_is_rebuilt_when_a_setting_changes(three, passes, arguments):
     seen, samples = passes(**arguments)
     assert seen == len(samples) > 0
     _same(samples, three.read(**arguments))
+
+
+def test_index_is_rebuilt_when_the_class_file_reorders_a_subset(three, passes):
+    passes(classes=["trousers"])
+    (three.path.parent / "classes.json").write_text(json.dumps({"classes": list(DEEPFASHION2_CLASSES[::-1])}))
+    seen, samples = passes(classes=["trousers"])
+    assert seen == 3
+    assert [len(sample.labels) for sample in samples] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("position", [0, 17, 25, 60, 300, -100, -1])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from minircnn.data import DeepFashion2, read_image, write_scenes
-from minircnn.data.fashion_scenes import SPLITS
+from minircnn.data.fashion_scenes import SPLITS, outline_polygons
 from minircnn.data.garments import Pose, draw_garment, silhouette
 from minircnn.data.materials import (
     BUNDLED,
@@ -110,17 +110,28 @@ def test_every_class_and_number_of_garments_occurs(scenes):
     assert {len(_items(a)) for a in annotations} == {1, 2, 3, 4}
 
 
-def test_polygons_fill_to_the_visible_mask(scenes, materials):
+def test_occlusion_and_polygons_are_those_of_the_visible_mask(scenes, materials):
     for number, annotation in enumerate(_annotations(scenes / "train")[:20], start=1):
         rng = np.random.default_rng([3, SPLITS.index("train"), number])  # what write_scenes makes of its seed
         _, items = compose_scene(*materials, 160, rng)
         for item, written in zip(items, _items(annotation), strict=True):
             drawn = np.zeros((160, 160), np.uint8)
+            assert written["occlusion"] == (1 if item.hidden < 0.2 else 2)
             polygons = [np.array(polygon).reshape(-1, 2) for polygon in written["segmentation"]]
             cv2.fillPoly(drawn, polygons, 1)
+            parts = cv2.connectedComponents(item.visible.astype(np.uint8))[0] - 1
+            assert 1 <= len(polygons) <= parts
             assert (drawn[item.visible] == 1).mean() > 0.97  # specks of one or two pixels have no outline
             x1, y1, x2, y2 = written["bounding_box"]
             assert all((p >= (x1, y1)).all() and (p < (x2, y2)).all() for p in polygons)
+
+
+def test_outline_polygons_leave_holes_and_specks_out():
+    visible = np.zeros((40, 40), bool)
+    visible[5:20, 5:30] = True
+    visible[8:12, 10:20] = False  # a smaller garment in the middle of this one
+    visible[30, 30] = True
+    assert outline_polygons(visible) == [[5, 5, 5, 19, 29, 19, 29, 5]]
 
 
 def test_box_is_tight_around_the_whole_garment(composed):
@@ -358,9 +369,11 @@ def test_cutout_is_mirrored():
 def test_cutout_turns_clockwise_with_positive_degrees():
     bar = np.zeros((28, 28), np.uint8)
     bar[12:16, 2:26] = 200
-    mask = draw_garment(bar, _pose(degrees=15)).mask
-    left, right = np.flatnonzero(mask[:, 2]).mean(), np.flatnonzero(mask[:, -3]).mean()
-    assert right - left == pytest.approx(64 * np.sin(np.deg2rad(15)), abs=3)
+    drift = pytest.approx(64 * np.sin(np.deg2rad(15)), abs=3)
+    lying = draw_garment(bar, _pose(degrees=15)).mask
+    assert np.flatnonzero(lying[:, -3]).mean() - np.flatnonzero(lying[:, 2]).mean() == drift
+    standing = draw_garment(bar.T.copy(), _pose(degrees=15)).mask
+    assert np.flatnonzero(standing[2]).mean() - np.flatnonzero(standing[-3]).mean() == drift
 
 
 def test_tint_colours_and_keeps_the_shading():

@@ -7,6 +7,7 @@ samples.
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,9 +73,8 @@ class AnnotatedFolder:
         """Digest of the settings, and of name, size and time of change of every file."""
         digest = hashlib.sha256(json.dumps(self._settings).encode())
         for stem in self._stems:
-            for folder, names in ((self._image_folder, self._images), (self._annotation_folder, self._annotations)):
-                state = _state(folder / names[stem]) if stem in names else "missing"
-                digest.update(os.fsencode(f"{names.get(stem)}\0{state}\0"))
+            for path in (self._image_path(stem), self._annotation_path(stem)):
+                digest.update(os.fsencode(f"{path.name}\0{_state(path)}\0"))
         return digest.hexdigest()
 
     def _build(self, progress: Progress | None) -> AnnotationIndex:
@@ -91,9 +91,14 @@ class AnnotatedFolder:
                 progress(done, len(self._stems))
         return builder.finish()
 
+    def _image_path(self, stem: str) -> Path:
+        return self._image_folder / f"{stem}{self._images.get(stem, '.jpg')}"
+
+    def _annotation_path(self, stem: str) -> Path:
+        return self._annotation_folder / f"{stem}{self._annotations.get(stem, '.json')}"
+
     def _add(self, stem: str, builder: IndexBuilder) -> None:
-        image = self._image_folder / self._images.get(stem, f"{stem}.jpg")
-        annotation = self._annotation_folder / self._annotations.get(stem, f"{stem}.json")
+        image, annotation = self._image_path(stem), self._annotation_path(stem)
         if stem not in self._annotations:
             remedy = "add it ({} if the image shows no garment), or take the image out"
             raise InputError(f"{image}: has no annotation {annotation}; {remedy}")
@@ -111,26 +116,26 @@ class AnnotatedFolder:
 
 
 def _listing(folder: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
-    """Stem -> file name of the files with these suffixes; hidden files are not looked at."""
+    """Stem -> suffix of the files with these suffixes; hidden files are not looked at."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a folder that holds image/ and annos/")
-    names: dict[str, str] = {}
+    found: dict[str, str] = {}
     try:
         for name in os.listdir(folder):
             stem, suffix = os.path.splitext(name)
             if name.startswith(".") or suffix.lower() not in suffixes:
                 continue
-            if stem in names:
-                raise InputError(f"{folder}: holds both {names[stem]} and {name}; keep one of them")
-            names[stem] = name
+            if stem in found:
+                raise InputError(f"{folder}: holds both {stem}{found[stem]} and {name}; keep one of them")
+            found[stem] = sys.intern(suffix)  # one string for all, so that a large folder costs its stems alone
     except OSError as error:
         raise InputError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
-    return names
+    return found
 
 
 def _state(path: Path) -> str:
     try:
         status = path.stat()
     except OSError:
-        return "unreadable"
+        return "missing"
     return f"{status.st_size} {status.st_mtime_ns}"

@@ -179,7 +179,7 @@ def _item(item: Item) -> dict:
     x1, y1, x2, y2 = item.box
     share = (x2 - x1) * (y2 - y1) / item.visible.size
     return {
-        "segmentation": _polygons(item.visible),
+        "segmentation": outline_polygons(item.visible),
         "scale": 1 if share < 0.1 else 2 if share <= 0.4 else 3,  # small, modest, large in the image
         "viewpoint": 1,  # nobody wears it
         "zoom_in": 1,  # all of it is in the image
@@ -192,7 +192,7 @@ def _item(item: Item) -> dict:
     }
 
 
-def _polygons(visible: np.ndarray) -> list[list[int]]:
+def outline_polygons(visible: np.ndarray) -> list[list[int]]:
     """Outlines [x, y, x, y, …] of the visible parts, through the outermost pixels."""
     contours, _ = cv2.findContours(visible.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return [contour.ravel().tolist() for contour in contours if len(contour) >= 3]
