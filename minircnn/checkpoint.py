@@ -41,7 +41,8 @@ def build(description: dict, path: Path) -> FastRCNN:
         preprocessing["mean"] = tuple(preprocessing["mean"])
         preprocessing["scale"] = tuple(preprocessing["scale"])
         fields["blocks"] = tuple(tuple(block) for block in fields["blocks"])
-        fields["hidden"], fields["frozen"] = tuple(fields["hidden"]), tuple(fields["frozen"])
+        for name in ("hidden", "frozen", "output_spreads"):
+            fields[name] = tuple(fields[name])
         architecture = VGG(preprocessing=Preprocessing(**preprocessing), **fields)
         names, output_size = tuple(description["class_names"]), tuple(description["output_size"])
     except (KeyError, TypeError, ValueError) as error:

@@ -19,8 +19,8 @@ class Dropout(Layer):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """x of any shape → x * mask, where mask is 0 or 1/(1-rate); x itself when not training."""
-        if not self.training:
-            self.mask = None
+        if not self.training or self.rate == 0:
+            self.mask = np.ones(1, x.dtype) if self.training else None  # rate 0: everything passes, both ways
             return x
         keep = self.rng.random(x.shape, dtype=np.float32) >= self.rate
         self.mask = keep.astype(x.dtype) / x.dtype.type(1 - self.rate)

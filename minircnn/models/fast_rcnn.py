@@ -63,7 +63,9 @@ class FastRCNN:
         self.relu6, self.drop6 = ReLU(), Dropout(architecture.dropout, rng)
         self.fc7 = hidden_layer(hidden6, hidden7, rule, rng, dtype)
         self.relu7, self.drop7 = ReLU(), Dropout(architecture.dropout, rng)
-        self.cls_score, self.bbox_pred = output_layers(hidden7, num_classes, rule, rng, dtype)
+        self.cls_score, self.bbox_pred = output_layers(
+            hidden7, num_classes, architecture.output_spreads, rule, rng, dtype
+        )
 
     def forward(self, images: np.ndarray, rois: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Score and locate every region.

@@ -27,9 +27,14 @@ def hidden_layer(inputs: int, outputs: int, bias_lr_multiplier: float, rng: np.r
 
 
 def output_layers(
-    inputs: int, num_classes: int, bias_lr_multiplier: float, rng: np.random.Generator, dtype: type
+    inputs: int,
+    num_classes: int,
+    spreads: tuple[float, float],
+    bias_lr_multiplier: float,
+    rng: np.random.Generator,
+    dtype: type,
 ) -> tuple[Linear, Linear]:
-    """`cls_score` (inputs, K+1) and `bbox_pred` (inputs, 4(K+1)); spreads 0.01 and 0.001 as in the paper."""
-    cls_score = linear(inputs, num_classes + 1, 0.01, bias_lr_multiplier, rng, dtype)
-    bbox_pred = linear(inputs, 4 * (num_classes + 1), 0.001, bias_lr_multiplier, rng, dtype)
+    """`cls_score` (inputs, K+1) and `bbox_pred` (inputs, 4(K+1)), with the spreads of their first weights."""
+    cls_score = linear(inputs, num_classes + 1, spreads[0], bias_lr_multiplier, rng, dtype)
+    bbox_pred = linear(inputs, 4 * (num_classes + 1), spreads[1], bias_lr_multiplier, rng, dtype)
     return cls_score, bbox_pred
