@@ -4,53 +4,57 @@ The name is a hash of the image file's bytes, the settings and this file's forma
 changed image or setting has another name. Filling the cache again finds what is there and goes on.
 """
 
-import collections
+import contextlib
 import hashlib
 import itertools
 import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from minircnn.data.image import decode_image
 from minircnn.data.sample import Sample
 from minircnn.errors import InputError
-from minircnn.proposals import ProposalSettings, propose
+from minircnn.proposals import ProposalSettings, opencv, propose
 
-FORMAT = 1  # raise it when propose() begins to give other boxes
+FORMAT = 2  # raise it when propose() begins to give other boxes, or their file changes
 IN_FLIGHT = 16  # images per worker handed out ahead: the whole set is never in memory
+
+Result = tuple[str, str | None]  # image_id, and what was wrong with the image file
 
 
 class ProposalCache:
-    """The proposals of images under `settings`, stored below `folder`."""
+    """The proposals of images under `settings`, stored below `folder`. Processes may share the folder."""
 
     def __init__(self, folder: str | Path, settings: ProposalSettings):
         self.folder, self.settings = Path(folder), settings
-        self._prefix = json.dumps([FORMAT, cv2.__version__, asdict(settings)], sort_keys=True).encode()
+        self._prefix = json.dumps([FORMAT, opencv().__version__, asdict(settings)], sort_keys=True).encode()
 
     def get(self, sample: Sample) -> np.ndarray:
-        """(P, 4) float32 proposals of one image, from disk where they are there, else computed and stored."""
-        content = _read(sample.image_path)
-        path = self._path(content)
-        stored = _load(path)
-        if stored is None:
-            stored = propose(decode_image(content, sample.image_path), self.settings)
-            _store(path, stored)
-        return stored
+        """(P, 4) float32 proposals of one image, from disk where they are there, else computed and stored.
 
-    def _path(self, content: bytes) -> Path:
-        name = hashlib.blake2b(self._prefix + content, digest_size=16).hexdigest()
-        return self.folder / name[:2] / f"{name[2:]}.npy"
+        Raises
+        ------
+        InputError : the image cannot be read, or the cache cannot be written
+        """
+        content = _read(sample.image_path)
+        boxes = _load(self._path(content))
+        if boxes is None:
+            boxes = self._compute(content, decode_image(content, sample.image_path))
+        return boxes
 
     def fill(
         self,
-        samples: Iterable[Sample],
+        samples: Sequence[Sample],
         workers: int | None = None,
         skip_bad: bool = False,
         progress: Callable[[int, int], None] | None = None,
@@ -59,9 +63,10 @@ class ProposalCache:
 
         Parameters
         ----------
-        samples : sized; read one after another
+        samples : read one after another, never all at once
         workers : processes; one per core when None, none at all when 1
         skip_bad : go on past images that cannot be read
+        progress : called as progress(done, total)
 
         Returns
         -------
@@ -71,55 +76,82 @@ class ProposalCache:
         ------
         InputError : the first such image, unless `skip_bad`; or the cache cannot be written
         """
-        total, failed = len(samples), []
-        for done, (image_id, sentence) in enumerate(self._results(samples, workers or os.cpu_count() or 1), start=1):
-            if sentence is not None:
-                if not skip_bad or sentence.startswith(str(self.folder)):
-                    raise InputError(sentence)
-                failed.append((image_id, sentence))
-            if progress:
-                progress(done, total)
+        failed = []
+        with contextlib.closing(self._results(samples, workers or os.cpu_count() or 1)) as results:
+            for done, (image_id, sentence) in enumerate(results, start=1):
+                if sentence is not None:
+                    if not skip_bad:
+                        raise InputError(sentence)
+                    failed.append((image_id, sentence))
+                if progress:
+                    progress(done, len(samples))
         return failed
 
-    def _results(self, samples: Iterable[Sample], workers: int) -> Iterator[tuple[str, str | None]]:
-        """(image_id, None or what was wrong) of every sample, in order."""
+    def _results(self, samples: Iterable[Sample], workers: int) -> Iterator[Result]:
+        """Every sample's result, in order; processes, which take a second to start, only if something is missing."""
         remaining = iter(samples)
         for sample in remaining:
-            if workers > 1 and self._is_missing(sample):  # starting processes costs a second: only when needed
-                yield from self._in_processes(itertools.chain([sample], remaining), workers)
+            if workers == 1:
+                yield self._ensure(sample)
+            elif (known := self._look_up(sample)) is not None:
+                yield known
             else:
-                yield self._try(sample)
+                yield from self._in_processes(itertools.chain([sample], remaining), workers)
 
-    def _in_processes(self, samples: Iterable[Sample], workers: int) -> Iterator[tuple[str, str | None]]:
+    def _in_processes(self, samples: Iterable[Sample], workers: int) -> Iterator[Result]:
         """The same from a pool of processes, with a bounded number of images under way."""
         context = multiprocessing.get_context("spawn")  # a fork after Numba's threads have run would hang
-        pending: collections.deque = collections.deque()
-        with context.Pool(workers, initializer=_start_worker) as pool:
+        pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
+        pending: deque = deque()
+        try:
             for sample in samples:
-                pending.append(pool.apply_async(self._try, (sample,)))
+                pending.append(pool.submit(self._ensure, sample))
                 if len(pending) >= IN_FLIGHT * workers:
-                    yield pending.popleft().get()
+                    yield pending.popleft().result()
             while pending:
-                yield pending.popleft().get()
+                yield pending.popleft().result()
+        except BrokenProcessPool:
+            raise InputError(
+                "the processes that compute proposals ended early: a script must call from under "
+                "`if __name__ == '__main__':`; else memory ran out, so use workers=1 or a smaller max_image_side"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-    def _is_missing(self, sample: Sample) -> bool:
+    def _ensure(self, sample: Sample) -> Result:
+        """Compute and store what is missing. Only the image's own faults are a result; any other one is raised."""
         try:
-            return _load(self._path(_read(sample.image_path))) is None
-        except InputError:
-            return False  # _try says what is wrong
-
-    def _try(self, sample: Sample) -> tuple[str, str | None]:
-        try:
-            self.get(sample)
+            content = _read(sample.image_path)
+            if _load(self._path(content)) is not None:
+                return sample.image_id, None
+            image = decode_image(content, sample.image_path)
         except InputError as error:
             return sample.image_id, str(error)
+        self._compute(content, image)
         return sample.image_id, None
+
+    def _look_up(self, sample: Sample) -> Result | None:
+        """The result of an image that is in the cache or cannot be read; None where there is work to do."""
+        try:
+            content = _read(sample.image_path)
+        except InputError as error:
+            return sample.image_id, str(error)
+        return None if _load(self._path(content)) is None else (sample.image_id, None)
+
+    def _compute(self, content: bytes, image: np.ndarray) -> np.ndarray:
+        boxes = propose(image, self.settings)
+        _store(self._path(content), boxes)
+        return boxes
+
+    def _path(self, content: bytes) -> Path:
+        name = hashlib.blake2b(content, key=hashlib.blake2b(self._prefix).digest(), digest_size=16).hexdigest()
+        return self.folder / name[:2] / f"{name[2:]}.boxes"
 
 
 def _start_worker() -> None:
     """A worker is one core's worth of work, and leaves Ctrl-C to its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
+    opencv().setNumThreads(1)
 
 
 def _read(path: Path) -> bytes:
@@ -130,12 +162,12 @@ def _read(path: Path) -> bytes:
 
 
 def _load(path: Path) -> np.ndarray | None:
-    """The stored boxes, or None where there is no whole, sound file."""
+    """The stored boxes, or None where there is no whole, sound file: zlib's own checksum tells."""
     try:
-        boxes = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        content = zlib.decompress(path.read_bytes())
+    except (OSError, zlib.error):
         return None
-    return boxes if boxes.ndim == 2 and boxes.shape[1] == 4 and boxes.dtype == np.float32 else None
+    return np.frombuffer(content, "<f4").reshape(-1, 4).astype(np.float32)
 
 
 def _store(path: Path, boxes: np.ndarray) -> None:
@@ -143,10 +175,11 @@ def _store(path: Path, boxes: np.ndarray) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            np.save(file, boxes)
+        temporary.write_bytes(zlib.compress(boxes.astype("<f4").tobytes()))
         os.replace(temporary, path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise InputError(
             f"{path.parent} cannot be written ({error.strerror}); make room or choose another folder for the proposals"
         ) from None

@@ -348,4 +348,5 @@ def test_script_without_a_main_guard_ends_with_a_sentence(tmp_path):
         check=False,
     )
     assert done.returncode != 0
+    assert "InputError" in done.stderr.splitlines()[-1]
     assert "__main__" in done.stderr.splitlines()[-1]
