@@ -1,0 +1,75 @@
+"""From outputs to detections: thresholds, suppression, clipping, the best of the image."""
+
+import numpy as np
+
+from minircnn import Detections, FastRCNN, detect, vgg_small
+from minircnn.detection import DetectionSettings, select_detections
+from minircnn.models.preprocessing import Preprocessing, stack_images
+
+SETTINGS = DetectionSettings()
+
+
+def certain(label, K=3, score=9.0):
+    row = np.zeros(K + 1)
+    row[label] = score
+    return row
+
+
+def test_boxes_are_moved_clipped_and_sorted():
+    proposals = np.array([[10.0, 10, 30, 30], [50, 50, 90, 90]])
+    scores = np.stack([certain(1, score=5), certain(2)])
+    offsets = np.zeros((2, 16))
+    offsets[1, 8:12] = [0.5, 0.0, 0.0, np.log(2)]  # class 2: half a width to the right, twice as high
+    found = select_detections(proposals, scores, offsets, (100, 100), SETTINGS)
+    assert found.labels.tolist()[:2] == [2, 1]
+    np.testing.assert_allclose(found.boxes[0], [70, 30, 100, 100])  # clipped from 110 and 110
+    np.testing.assert_allclose(found.boxes[1], [10, 10, 30, 30])
+    assert found.boxes.dtype == np.float32
+
+
+def test_overlapping_boxes_of_one_class_are_suppressed_and_of_two_are_not():
+    proposals = np.array([[10.0, 10, 50, 50], [12, 10, 50, 50], [10, 10, 50, 51]])
+    scores = np.stack([certain(1), certain(1, score=8), certain(2)])
+    found = select_detections(proposals, scores, np.zeros((3, 16)), (100, 100), DetectionSettings(score_threshold=0.5))
+    assert sorted(found.labels.tolist()) == [1, 2]
+
+
+def test_weak_and_surplus_detections_are_dropped():
+    proposals = np.array([[x, 0.0, x + 8, 8] for x in range(0, 90, 10)])
+    scores = np.tile(certain(1), (9, 1))
+    found = select_detections(proposals, scores, np.zeros((9, 16)), (100, 100), DetectionSettings(max_detections=4))
+    assert len(found) == 4
+    unsure = np.zeros((9, 4))
+    assert len(select_detections(proposals, unsure, np.zeros((9, 16)), (100, 100), DetectionSettings(0.3))) == 0
+    assert len(found.above(1.1)) == 0
+
+
+def test_no_proposals_give_no_detections():
+    model = FastRCNN(vgg_small(), 2, np.random.default_rng(0))
+    found = detect(model, np.zeros((64, 64, 3), np.uint8), np.zeros((0, 4), np.float32))
+    assert isinstance(found, Detections)
+    assert found.boxes.shape == (0, 4)
+
+
+def test_boxes_come_back_in_the_pixels_of_the_photograph():
+    """A photograph twice the network's size: proposals go in and boxes come out in its own pixels."""
+    model = FastRCNN(vgg_small(), 1, np.random.default_rng(0))
+    model.bbox_pred.weight.value[:] = 0
+    model.cls_score.bias.value[1] = 9
+    photograph = np.random.default_rng(1).integers(0, 255, (400, 500, 3), dtype=np.uint8)
+    proposals = np.array([[100.0, 120, 300, 340]], np.float32)
+    found = detect(model, photograph, proposals)
+    np.testing.assert_allclose(found.boxes, proposals, atol=1e-3)
+
+
+def test_preprocessing_follows_the_weights():
+    image = np.zeros((50, 100, 3), np.uint8)
+    image[..., 0] = 200  # red
+    caffe = Preprocessing("BGR", (100.0, 110.0, 120.0), (1.0, 1.0, 2.0), 100, 150)
+    pixels, scale = caffe.apply(image)
+    assert scale == 1.5  # the long side decides
+    assert pixels.shape == (75, 150, 3)
+    np.testing.assert_allclose(pixels[0, 0], [-100, -110, 40])
+    batch = stack_images([pixels, pixels[:40]])
+    assert batch.shape == (2, 75, 150, 3)
+    assert not batch[1, 40:].any()

@@ -1,0 +1,112 @@
+"""Layers: shape errors in words, backward before forward, what is kept and what frozen layers skip."""
+
+from dataclasses import replace
+
+import naive
+import numpy as np
+import pytest
+
+from minircnn.kernels.matmul import matmul
+from minircnn.layers import Conv, Dropout, Linear, MaxPool, Parameter, ReLU, RoIPool
+from minircnn.models import FastRCNN, vgg16, vgg_small
+
+
+def linear(rng, inputs, outputs):
+    return Linear(Parameter(rng.standard_normal((inputs, outputs))), Parameter(rng.standard_normal(outputs)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (64, 30, 7), (65, 128, 33), (200, 17, 3), (0, 5, 4)])
+@pytest.mark.parametrize("order", ["plain", "left transposed", "right transposed"])
+def test_matmul_equals_numpy(shape, order, rng):
+    M, K, N = shape
+    a = rng.standard_normal((K, M)).T if order == "left transposed" else rng.standard_normal((M, K))
+    b = rng.standard_normal((N, K)).T if order == "right transposed" else rng.standard_normal((K, N))
+    np.testing.assert_allclose(matmul(a, b), a @ b, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Conv(Parameter(np.zeros((3, 3, 2, 2))), Parameter(np.zeros(2))),
+        Linear(Parameter(np.zeros((2, 2))), Parameter(np.zeros(2))),
+        ReLU(),
+        Dropout(0.5, np.random.default_rng(0)),
+        MaxPool(),
+        RoIPool((2, 2), 1.0),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_backward_before_forward_is_a_clear_error(layer):
+    with pytest.raises(RuntimeError, match=r"backward needs a forward in training mode before it"):
+        layer.backward(np.zeros((1, 2)))
+
+
+def test_a_wrong_shape_names_layer_argument_and_both_shapes(rng):
+    with pytest.raises(ValueError, match=r"Linear: x should have shape \(any, 6\), not \(3, 5\)"):
+        linear(rng, 6, 4).forward(np.zeros((3, 5)))
+
+
+def test_a_roi_of_an_image_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"image's index in the batch, 0 to 1"):
+        RoIPool((2, 2), 1.0).forward(np.zeros((2, 4, 4, 1)), np.array([[2.0, 0, 0, 1, 1]]))
+
+
+def test_relu_is_a_gate():
+    layer = ReLU()
+    layer.training = True
+    assert layer.forward(np.array([-1.0, 0.0, 2.0])).tolist() == [0, 0, 2]
+    assert layer.backward(np.array([5.0, 6.0, -7.0])).tolist() == [0, 0, -7]
+
+
+def test_dropout_keeps_the_expected_value_and_its_mask():
+    layer = Dropout(0.25, np.random.default_rng(1))
+    x = np.ones((400, 500))
+    assert layer.forward(x) is x  # detection: nothing happens
+    layer.training = True
+    y = layer.forward(x)
+    assert set(np.unique(y)) == {0, 1 / 0.75}
+    assert y.mean() == pytest.approx(1, abs=0.01)
+    np.testing.assert_array_equal(layer.backward(x), y)
+
+
+def test_any_convolution_goes_by_the_direct_loops_too(rng):
+    w, b = rng.standard_normal((3, 2, 2, 4)), rng.standard_normal(4)
+    x = rng.standard_normal((1, 6, 5, 2))
+    layer = Conv(Parameter(w), Parameter(b), stride=2, padding=1)
+    np.testing.assert_allclose(layer.forward(x), naive.conv2d(x, w, b, 2, 1), atol=1e-12)
+
+
+def test_names_and_shapes_of_the_parameters():
+    model = FastRCNN(replace(vgg_small(), hidden=(20, 30)), num_classes=13, rng=np.random.default_rng(0))
+    shapes = {name: parameter.value.shape for name, parameter in model.named_parameters()}
+    assert shapes["conv1_1.weight"] == (3, 3, 3, 32)
+    assert shapes["fc6.weight"] == (7 * 7 * 128, 20)
+    assert shapes["cls_score.weight"] == (30, 14)
+    assert shapes["bbox_pred.weight"] == (30, 56)
+    assert len([name for name in shapes if name.startswith("conv") and name.endswith("weight")]) == 8
+
+
+def test_frozen_layers_learn_nothing_and_keep_nothing():
+    narrow = replace(vgg16(), blocks=((4, 4), (4, 4), (6,), (6,), (6,)), hidden=(8, 8))
+    model = FastRCNN(narrow, num_classes=2, rng=np.random.default_rng(0))
+    model.train()
+    rng = np.random.default_rng(1)
+    outputs = model.forward(
+        rng.standard_normal((1, 64, 64, 3)).astype(np.float32), np.array([[0, 0, 0, 60, 60]], np.float32)
+    )
+    model.backward(*(rng.standard_normal(o.shape).astype(np.float32) for o in outputs))
+    layers = model.backbone.layers
+    assert layers["conv2_2"].x is None
+    assert layers["conv2_2"].weight.grad is None
+    assert layers["conv3_1"].x is not None
+    assert layers["conv3_1"].weight.grad.any()
+    assert [name for name, p in model.named_parameters() if not p.learns][-1] == "conv2_2.bias"
+    biases = [p for name, p in model.named_parameters() if name.endswith("bias") and p.learns]
+    assert all(p.lr_multiplier == 2 and p.decay_multiplier == 0 for p in biases)
+
+
+def test_features_of_600_pixels_are_38_cells():
+    """Caffe's ceil mode: floor would give 37."""
+    narrow = replace(vgg16(), blocks=((1,), (1,), (1,), (1,), (1,)))
+    model = FastRCNN(narrow, num_classes=1, rng=np.random.default_rng(0))
+    assert model.forward_features(np.zeros((1, 600, 800, 3), np.float32)).shape == (1, 38, 50, 1)
