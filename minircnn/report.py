@@ -61,7 +61,7 @@ def rank_images(detections: Sequence[Detections], truths: Sequence[Sample]) -> l
     """Image indices, worst first: by the share of garments and boxes that were right, then by how many there are."""
 
     def quality(index: int) -> tuple[float, int]:
-        pairs = match_image(detections[index], truths[index], SHOWN_SCORE, 0.5)
+        pairs = _label_pairs(detections[index], truths[index])
         right = sum(true == said for true, said in pairs)
         share = right / len(pairs) if pairs else 1.0
         return share, right if share == 1 else right - len(pairs)
@@ -69,10 +69,18 @@ def rank_images(detections: Sequence[Detections], truths: Sequence[Sample]) -> l
     return sorted(range(len(truths)), key=quality)
 
 
+def _label_pairs(found: Detections, truth: Sample) -> list[tuple[int, int]]:
+    """(true, said) labels, 0 for background."""
+    return [
+        (int(truth.labels[t]) if t >= 0 else 0, int(found.labels[d]) if d >= 0 else 0)
+        for d, t in match_image(found, truth, SHOWN_SCORE)
+    ]
+
+
 def describe_image(found: Detections, truth: Sample, names: Sequence[str]) -> str:
     """What went wrong in one image, in words: "Coat taken for Pullover; missed Bag"."""
     words = []
-    for true, said in match_image(found, truth, SHOWN_SCORE, 0.5):
+    for true, said in _label_pairs(found, truth):
         if true == said:
             continue
         if true == 0:

@@ -1,14 +1,15 @@
 """COCO's measure, computed by faster-coco-eval: AP averaged over IoU 0.50, 0.55 … 0.95, and its parts."""
 
-import contextlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
+from minircnn.boxes import areas
+
 IOU50, IOU75 = 0, 5  # positions in COCO's ten thresholds
+SIZES = ((0, np.inf), (0, 32**2), (32**2, 96**2), (96**2, np.inf))  # all, small, medium, large: areas, both ends in
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,7 @@ def coco_results(detections: Sequence, image_ids: Sequence | None = None) -> lis
 def coco_ap(detections: Sequence, truths: Sequence, num_classes: int) -> CocoAP:
     """Run COCO's evaluation. Without a single detection, every class that has true boxes scores 0."""
     results = coco_results(detections)
-    if results:
-        with contextlib.redirect_stdout(io.StringIO()):
-            ground_truth = COCO(coco_truth(truths, num_classes))
-            run = COCOeval_faster(ground_truth, ground_truth.loadRes(results), "bbox", print_function=_silent)
-            run.evaluate()
-            run.accumulate()
-        precision = np.asarray(run.eval["precision"])  # (IoU, recall, class, size, most detections); -1: no truth
-        precision = precision[:, :, :, :, -1]
-    else:
-        present = {int(label) for truth in truths for label in truth.labels}
-        has_truth = np.array([label in present for label in range(1, num_classes + 1)])
-        precision = np.where(has_truth, 0.0, -1.0)[None, None, :, None] * np.ones((10, 1, 1, 4))
+    precision = _run(results, truths, num_classes) if results else _nothing_found(truths, num_classes)
     every = precision[:, :, :, 0]
     return CocoAP(
         AP=_mean(every),
@@ -104,10 +94,26 @@ def coco_ap(detections: Sequence, truths: Sequence, num_classes: int) -> CocoAP:
     )
 
 
+def _run(results: list[dict], truths: Sequence, num_classes: int) -> np.ndarray:
+    """Precision by IoU, recall, class and size, -1 where there is no truth, with COCO's 100 detections an image."""
+    ground_truth = COCO(coco_truth(truths, num_classes))
+    run = COCOeval_faster(ground_truth, ground_truth.loadRes(results), "bbox")
+    run.evaluate()
+    run.accumulate()
+    return np.asarray(run.eval["precision"])[:, :, :, :, -1]
+
+
+def _nothing_found(truths: Sequence, num_classes: int) -> np.ndarray:
+    """The same without a single detection, which the library's older versions refuse: 0 where there is truth."""
+    precision = np.full((10, 1, num_classes, len(SIZES)), -1.0)
+    for truth in truths:
+        for area, label in zip(areas(truth.boxes), truth.labels, strict=True):
+            for size, (least, most) in enumerate(SIZES):
+                if least <= area <= most:
+                    precision[:, :, label - 1, size] = 0.0
+    return precision
+
+
 def _mean(precision: np.ndarray) -> float | None:
     known = precision[precision > -1]
     return float(known.mean()) if known.size else None
-
-
-def _silent(*_: object) -> None:
-    """Where the library would print."""
