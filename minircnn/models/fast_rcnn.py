@@ -14,8 +14,8 @@ import numpy as np
 
 from minircnn.layers import Dropout, Layer, Parameter, ReLU, RoIPool
 from minircnn.layers.layer import check_shape
-from minircnn.models.heads import hidden_layer, output_layers
-from minircnn.models.vgg import VGG
+from minircnn.models.heads import linear, output_layers
+from minircnn.models.vgg import VGG, first_weights
 from minircnn.targets import OffsetStatistics
 
 
@@ -59,9 +59,9 @@ class FastRCNN:
         rule = architecture.bias_lr_multiplier
         self.backbone = architecture.build(rng, dtype)
         self.roi_pool = RoIPool(output_size, 1 / architecture.stride)
-        self.fc6 = hidden_layer(pooled, hidden6, rule, rng, dtype)
+        self.fc6 = linear(first_weights((pooled, hidden6), rng, dtype), rule)
         self.relu6, self.drop6 = ReLU(), Dropout(architecture.dropout, rng)
-        self.fc7 = hidden_layer(hidden6, hidden7, rule, rng, dtype)
+        self.fc7 = linear(first_weights((hidden6, hidden7), rng, dtype), rule)
         self.relu7, self.drop7 = ReLU(), Dropout(architecture.dropout, rng)
         self.cls_score, self.bbox_pred = output_layers(
             hidden7, num_classes, architecture.output_spreads, rule, rng, dtype

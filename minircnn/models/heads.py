@@ -10,20 +10,10 @@ import numpy as np
 from minircnn.layers import Linear, Parameter
 
 
-def linear(
-    inputs: int, outputs: int, spread: float, bias_lr_multiplier: float, rng: np.random.Generator, dtype: type
-) -> Linear:
-    """A fully connected layer with weights from N(0, spread²) and zero bias, which has no decay."""
-    weight = rng.standard_normal((inputs, outputs)) * spread
-    return Linear(
-        Parameter(weight.astype(dtype)),
-        Parameter(np.zeros(outputs, dtype), lr_multiplier=bias_lr_multiplier, decay_multiplier=0.0),
-    )
-
-
-def hidden_layer(inputs: int, outputs: int, bias_lr_multiplier: float, rng: np.random.Generator, dtype: type) -> Linear:
-    """fc6 or fc7: the spread keeps the size of what passes a ReLU (He et al., 2015)."""
-    return linear(inputs, outputs, np.sqrt(2 / inputs), bias_lr_multiplier, rng, dtype)
+def linear(weight: np.ndarray, bias_lr_multiplier: float) -> Linear:
+    """A fully connected layer with zero bias, which has no decay. weight (IN, OUT)."""
+    bias = np.zeros(weight.shape[1], weight.dtype)
+    return Linear(Parameter(weight), Parameter(bias, lr_multiplier=bias_lr_multiplier, decay_multiplier=0.0))
 
 
 def output_layers(
@@ -35,6 +25,6 @@ def output_layers(
     dtype: type,
 ) -> tuple[Linear, Linear]:
     """`cls_score` (inputs, K+1) and `bbox_pred` (inputs, 4(K+1)), with the spreads of their first weights."""
-    cls_score = linear(inputs, num_classes + 1, spreads[0], bias_lr_multiplier, rng, dtype)
-    bbox_pred = linear(inputs, 4 * (num_classes + 1), spreads[1], bias_lr_multiplier, rng, dtype)
-    return cls_score, bbox_pred
+    widths = num_classes + 1, 4 * (num_classes + 1)
+    weights = [rng.standard_normal((inputs, width)) * spread for width, spread in zip(widths, spreads, strict=True)]
+    return tuple(linear(weight.astype(dtype), bias_lr_multiplier) for weight in weights)
