@@ -45,12 +45,12 @@ def encode_boxes(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def decode_boxes(proposals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Move `proposals` (R, 4) by `offsets` (R, 4M), one group of four per class → boxes (R, 4M)."""
     R = len(proposals)
-    offsets = offsets.reshape(R, -1, 4)
+    offsets = offsets.reshape(R, offsets.shape[1] // 4, 4)
     centre, size = _centres_and_sizes(proposals[:, None, :])  # (R, 1, 2)
     new_centre = centre + offsets[..., :2] * size
     new_size = size * np.exp(np.minimum(offsets[..., 2:], MAX_LOG_STRETCH))
     boxes = np.concatenate([new_centre - 0.5 * new_size, new_centre + 0.5 * new_size], axis=-1)
-    return boxes.reshape(R, -1)
+    return boxes.reshape(R, offsets.shape[1] * 4)
 
 
 def clip_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:

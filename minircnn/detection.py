@@ -92,7 +92,7 @@ def select_detections(
     image_size : (height, width)
     """
     probabilities = softmax(cls_score) if len(cls_score) else cls_score
-    boxes = decode_boxes(proposals, offsets).reshape(len(proposals), -1, 4)
+    boxes = decode_boxes(proposals, offsets).reshape(len(proposals), offsets.shape[1] // 4, 4)
     boxes = clip_boxes(boxes, *image_size).astype(np.float32)
     found = []
     for label in range(1, cls_score.shape[1]):

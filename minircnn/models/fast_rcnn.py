@@ -90,7 +90,7 @@ class FastRCNN:
     def forward_rois(self, features: np.ndarray, rois: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """features (N, FH, FW, C), rois (R, 5) → cls_score (R, K+1), bbox_pred (R, 4(K+1))."""
         pooled = self.roi_pool.forward(features, rois)  # (R, PH, PW, C)
-        flat = pooled.reshape(len(rois), -1)  # (R, PH*PW*C), channels last: fc6's rows run the same way
+        flat = pooled.reshape(len(rois), self.fc6.weight.value.shape[0])  # channels last, as fc6's rows run
         hidden6 = self.drop6.forward(self.relu6.forward(self.fc6.forward(flat)))
         hidden7 = self.drop7.forward(self.relu7.forward(self.fc7.forward(hidden6)))
         return self.cls_score.forward(hidden7), self.bbox_pred.forward(hidden7)
