@@ -1,146 +1,206 @@
 """`report.html`: one self-contained page that shows how a run went and what its detector does.
 
-Comes last in a run. The page's frame is `report.html` beside this file, its plots are drawn in `report_plots.py`; here
-the figures, tables and pictures are put in. Nothing is loaded from anywhere.
+Comes last in a run. The page's frame and style are `report.html` beside this file, its charts and pictures
+come from `report_plots.py`; here the figures and tables are filled in. Nothing is loaded from anywhere.
 """
 
-import base64
 import csv
 import html
-import io
-import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
 
 import numpy as np
-from PIL import Image
 
-from minircnn.data import Sample, read_image
+from minircnn.data import Sample
 from minircnn.detection import Detections
-from minircnn.drawing import draw_detections
-from minircnn.metrics import Evaluation
-from minircnn.metrics.confusion import match_image
-from minircnn.report_plots import history_plot, loss_plot, precision_recall_plot
-from minircnn.run_folder import RunFolder, read_json, write_text
+from minircnn.errors import InputError
+from minircnn.metrics import ClassMeasures, Evaluation
+from minircnn.metrics.examples import Example, choose_examples
+from minircnn.report_plots import Line, chart, picture, precision_recall_chart, smooth
+from minircnn.run_folder import LOG_COLUMNS, RunFolder, read_json, write_text
 
-SHOWN_SCORE = 0.5
-PICTURES = 8  # best, and as many worst
-PICTURE_SIDE = 360  # pixels
+KEY = {"a": "right", "b": "wrong", "gap": "missed"}
 
 
 def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detections], truths: Sequence[Sample]) -> None:
-    """Write `report.html` into the run folder, from what is there and what was just measured."""
+    """Write `report.html` into a run folder.
+
+    Parameters
+    ----------
+    run : folder with settings.json, log.csv and metrics.json
+    evaluation : what was measured
+    detections, truths : of the same images, which are read again for the pictures
+
+    Raises
+    ------
+    InputError : a file of the run folder or an image cannot be read, or the report cannot be written
+    """
     folder = RunFolder(run)
     metrics, settings = read_json(folder.metrics), read_json(folder.settings)
-    with open(folder.log, newline="", encoding="utf-8") as file:
-        log = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     names = [row.name for row in evaluation.classes]
-    order = rank_images(detections, truths)
-    page = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8")).substitute(
-        title=f"Fast R-CNN, {html.escape(settings['backbone'])}",
-        subtitle=f"{evaluation.images} images measured, {metrics['weights']}",
+    best, worst = choose_examples(detections, truths, names)
+    frame = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
+    page = frame.substitute(
+        title=html.escape(f"Fast R-CNN, {settings['backbone']}"),
+        subtitle=html.escape(f"{len(names)} classes, measured on {evaluation.images} images; {metrics['weights']}"),
         figures=_figures(metrics),
-        curves=f"<figure>{loss_plot(log)}</figure><figure>{history_plot(metrics['history'])}</figure>",
-        classes="".join(_class_row(row) for row in evaluation.classes),
-        precision_recall="".join(
-            f"<figure>{precision_recall_plot(row.recall, row.precision)}"
-            f"<figcaption>{html.escape(row.name)}</figcaption></figure>"
-            for row in evaluation.classes
-            if row.truths
-        ),
+        learning=_learning(_read_log(folder.log), metrics["history"]),
+        classes=_class_table(evaluation.classes, metrics),
+        precision_recall="".join(_precision_recall(row) for row in evaluation.classes if row.truths),
         confusion=_confusion(evaluation.confusion, names),
-        best="".join(_picture(detections[i], truths[i], names) for i in order[::-1][:PICTURES]),
-        worst="".join(_picture(detections[i], truths[i], names) for i in order[:PICTURES]),
-        settings=html.escape(json.dumps(settings, indent=2, ensure_ascii=False)),
+        key=_key(KEY),
+        worst=_pictures(worst, detections, truths, names) or '<p class="soft">Not one mistake.</p>',
+        best=_pictures(best, detections, truths, names) or '<p class="soft">No image is without a mistake.</p>',
+        settings=_settings(settings, metrics["skipped"]),
     )
     write_text(folder.report, page)
 
 
-def rank_images(detections: Sequence[Detections], truths: Sequence[Sample]) -> list[int]:
-    """Image indices, worst first: by the share of garments and boxes that were right, then by how many there are."""
-
-    def quality(index: int) -> tuple[float, int]:
-        pairs = _label_pairs(detections[index], truths[index])
-        right = sum(true == said for true, said in pairs)
-        share = right / len(pairs) if pairs else 1.0
-        return share, right if share == 1 else right - len(pairs)
-
-    return sorted(range(len(truths)), key=quality)
-
-
-def _label_pairs(found: Detections, truth: Sample) -> list[tuple[int, int]]:
-    """(true, said) labels, 0 for background."""
-    return [
-        (int(truth.labels[t]) if t >= 0 else 0, int(found.labels[d]) if d >= 0 else 0)
-        for d, t in match_image(found, truth, SHOWN_SCORE)
-    ]
-
-
-def describe_image(found: Detections, truth: Sample, names: Sequence[str]) -> str:
-    """What went wrong in one image, in words: "Coat taken for Pullover; missed Bag"."""
-    words = []
-    for true, said in _label_pairs(found, truth):
-        if true == said:
-            continue
-        if true == 0:
-            words.append(f"{names[said - 1]} where nothing is")
-        elif said == 0:
-            words.append(f"missed {names[true - 1]}")
-        else:
-            words.append(f"{names[true - 1]} taken for {names[said - 1]}")
-    return "; ".join(words) or "all right"
-
-
-def _figures(metrics: dict) -> str:
-    shown = [
-        ("mAP50", _number(metrics["mAP50"])),
-        ("mAP75", _number(metrics["mAP75"])),
-        ("AP (COCO)", _number(metrics["AP"])),
-        ("mAP (VOC07)", _number(metrics["voc07_mAP"])),
-        ("garments reached by proposals", _number(metrics["proposal_recall50"])),
-        ("spent in training steps", f"{metrics['train_seconds'] / 60:.1f} min"),
-    ]
-    return "".join(f"<div><b>{value}</b><span>{name}</span></div>" for name, value in shown)
-
-
-def _class_row(row) -> str:
-    cells = "".join(f"<td>{_number(value)}</td>" for value in (row.AP50, row.AP75, row.AP, row.voc07))
-    return f"<tr><td>{html.escape(row.name)}</td>{cells}<td>{row.truths}</td></tr>"
+def _read_log(path: Path) -> dict[str, np.ndarray]:
+    """Columns of log.csv, float64."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return {name: np.array([float(row[name]) for row in rows]) for name in LOG_COLUMNS}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); is {path.parent} a run folder?") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error!r}); remove its broken line or start a new run") from None
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None or not np.isfinite(value) else f"{value:.3f}"
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def _figures(metrics: dict) -> str:
+    """The headline: name, figure, and what it means."""
+    seconds = metrics["train_seconds"]
+    time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+    rows = (
+        ("mAP50", _number(metrics["mAP50"]), "found and named, with a box that overlaps by half or more"),
+        ("mAP75", _number(metrics["mAP75"]), "the same, with a box that fits: three quarters or more"),
+        ("AP", _number(metrics["AP"]), "COCO’s mean over ten overlaps, 0.50 to 0.95"),
+        ("VOC07 mAP", _number(metrics["voc07_mAP"]), "the eleven-point measure of the Fast R-CNN paper"),
+        ("Proposal recall", _number(metrics["proposal_recall50"]), "share of garments that some proposal covers"),
+        ("Training time", time, "in training steps alone, without proposals and validation"),
+    )
+    return "".join(f'<div><dt>{n}</dt><dd class="value">{v}</dd><dd>{meaning}</dd></div>' for n, v, meaning in rows)
+
+
+def _learning(log: dict[str, np.ndarray], history: list[dict]) -> str:
+    """Four charts: losses, validation, learning rate, foreground."""
+    step = log["step"]
+    colours = {"loss": "ink", "loss_cls": "a", "loss_bbox": "b"}
+    losses = [Line(step, log["loss"], "ink faint")]
+    losses += [Line(step, smooth(log[name]), colour) for name, colour in colours.items()]
+    epochs = [row["epoch"] for row in history]
+    scores = [
+        Line(epochs, [math.nan if row[name] is None else row[name] for row in history], colour, dots=True)
+        for name, colour in (("mAP50", "a"), ("mAP75", "b"), ("AP", "c"))
+    ]
+    # The first rows of a run can be far above the rest and would flatten it.
+    top = 1.1 * float(np.quantile(log["loss"], 0.98)) if len(step) else None
+    return (
+        _figure(
+            "Loss",
+            {"ink": "total", "a": "class loss", "b": "box loss"},
+            chart(losses, "step", top=top),
+            "How wrong the network is on its training images; the faint line is not smoothed.",
+        )
+        + _figure(
+            "Validation",
+            {"a": "mAP50", "b": "mAP75", "c": "AP"},
+            chart(scores, "epoch", top=1.0),
+            "How well it does on images it does not learn from; the best mAP50 chooses the weights.",
+        )
+        + _figure(
+            "Learning rate",
+            {"ink": "learning rate"},
+            chart([Line(step, log["lr"], "ink")], "step", log=True),
+            "How far each step goes; logarithmic, so that a drop to a tenth is one line down.",
+        )
+        + _figure(
+            "Foreground",
+            {"ink": "share of the sampled RoIs"},
+            chart([Line(step, log["foreground"], "ink faint"), Line(step, smooth(log["foreground"]), "ink")], "step"),
+            "How many of the regions in a step hold a garment; only these teach the boxes.",
+        )
+    )
+
+
+def _figure(title: str, key: dict[str, str], drawing: str, meaning: str) -> str:
+    key_line = f'<div class="key">{_key(key)}</div>'
+    return f"<figure><h3>{title}</h3>{key_line}{drawing}<figcaption>{meaning}</figcaption></figure>"
+
+
+def _key(entries: dict[str, str]) -> str:
+    """What each colour stands for."""
+    return "".join(f'<span><i class="{style}"></i>{words}</span>' for style, words in entries.items())
+
+
+def _class_table(classes: Sequence[ClassMeasures], metrics: dict) -> str:
+    head = "".join(
+        f"<th>{title}</th>" for title in ("class", "AP50", "AP75", "AP", "VOC07", "true boxes", "detections")
+    )
+    body = "".join(
+        f'<tr><th>{html.escape(row.name)}</th><td class="bar" style="--share: {100 * (row.AP50 or 0):.0f}%">'
+        f"{_number(row.AP50)}</td><td>{_number(row.AP75)}</td><td>{_number(row.AP)}</td><td>{_number(row.voc07)}</td>"
+        f"<td>{row.truths}</td><td>{row.detections}</td></tr>"
+        for row in classes
+    )
+    means = "".join(f"<td>{_number(metrics[name])}</td>" for name in ("mAP50", "mAP75", "AP", "voc07_mAP"))
+    sums = f"<td>{sum(row.truths for row in classes)}</td><td>{sum(row.detections for row in classes)}</td>"
+    return (
+        f'<table class="classes"><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
+        f"<tfoot><tr><th>mean, sum</th>{means}{sums}</tr></tfoot></table>"
+    )
+
+
+def _precision_recall(row: ClassMeasures) -> str:
+    drawing = precision_recall_chart(row.recall, row.precision, row.shown)
+    return f"<figure>{drawing}<figcaption>{html.escape(row.name)}, {_number(row.AP50)}</figcaption></figure>"
 
 
 def _confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
-    """Rows and columns in class order, background last; shade by the share of the row."""
+    """Rows and columns in class order, background last; shaded by the share of the row."""
     order = [*range(1, len(matrix)), 0]
     titles = [html.escape(name) for name in names]
-    head = "".join(f"<th>{title}</th>" for title in ["", *titles, "missed"])
+    head = "".join(f"<th><span>{title}</span></th>" for title in [*titles, "missed"])
     body = []
     for true in order:
         total = max(1, int(matrix[true].sum()))
         cells = []
         for said in order:
             count = int(matrix[true, said])
-            colour = "--hit" if true == said else "--miss"
-            shade = f' style="background: rgba(var({colour}), {0.75 * count / total:.2f})"' if count else ""
+            colour = "--hit" if true == said else "--slip"
+            shade = f' style="background: rgba(var({colour}), {0.1 + 0.6 * count / total:.2f})"' if count else ""
             cells.append(f"<td{shade}>{count or ''}</td>")
         title = "nothing there" if true == 0 else titles[true - 1]
         body.append(f"<tr><th>{title}</th>{''.join(cells)}</tr>")
-    return f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return f'<table class="confusion"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
 
 
-def _picture(found: Detections, truth: Sample, names: Sequence[str]) -> str:
-    shown = found.above(SHOWN_SCORE)
-    drawn = draw_detections(read_image(truth.image_path), shown.boxes, shown.labels, names, shown.scores, truth.boxes)
-    picture = Image.fromarray(drawn)
-    picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
-    content = io.BytesIO()
-    picture.save(content, "JPEG", quality=85)
-    data = base64.b64encode(content.getvalue()).decode()
-    caption = html.escape(f"{truth.image_id}: {describe_image(found, truth, names)}")
-    return (
-        f'<figure><img alt="{caption}" src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
-    )
+def _pictures(examples: list[Example], detections: Sequence[Detections], truths: Sequence[Sample], names: list) -> str:
+    return "".join(picture(row, detections[row.image], truths[row.image], names) for row in examples)
+
+
+def _settings(settings: dict, skipped: Sequence[str]) -> str:
+    rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in _flat(settings))
+    parts = [f"<details><summary>Show all settings</summary><table>{rows}</table></details>"]
+    if skipped:
+        sentences = "".join(f"<tr><td>{html.escape(sentence)}</td></tr>" for sentence in skipped)
+        parts.append(
+            f"<details><summary>{len(skipped)} files were skipped</summary><table>{sentences}</table></details>"
+        )
+    return "".join(parts)
+
+
+def _flat(settings: dict, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """("sampling.rois_per_image", "64") and so on."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", "–" if value is None else str(value)

@@ -11,6 +11,7 @@ import pytest
 from minircnn.metrics import coco_results, evaluate_detections
 from minircnn.metrics.coco import coco_ap, coco_truth
 from minircnn.metrics.confusion import NOTHING, confusion_matrix, match_image
+from minircnn.metrics.examples import choose_examples, judge_image
 from minircnn.metrics.voc import average_precision, iou_with_last_pixel, precision_recall
 
 NAMES = ("coat", "bag", "sandal")
@@ -328,6 +329,62 @@ def test_confusion_rows_hold_every_truth_and_columns_every_detection():
     assert matrix[0, 0] == 0
 
 
+# Examples
+
+COAT, BAG = (0, 0, 50, 50), (100, 100, 150, 150)
+
+
+@pytest.mark.parametrize(
+    ("found", "caption", "mistakes"),
+    [
+        ([(1, 0.9, *COAT), (2, 0.8, *BAG)], "all 2 right, mean IoU 1.00", 0),
+        ([(1, 0.9, *COAT), (2, 0.8, 100, 100, 150, 140)], "all 2 right, mean IoU 0.90", 0),
+        ([(1, 0.9, *COAT)], "bag missed", 1),
+        ([(1, 0.9, *COAT), (2, 0.3, *BAG)], "bag missed, scored only 0.30", 1),
+        ([(1, 0.9, *COAT), (3, 0.8, *BAG)], "bag taken for sandal", 1),
+        ([(1, 0.9, *COAT), (2, 0.8, 100, 100, 150, 120)], "bag found askew, IoU 0.40", 1),
+        ([(1, 0.9, *COAT), (2, 0.8, *BAG), (1, 0.7, 0, 0, 50, 49)], "coat found twice", 1),
+        ([(1, 0.9, *COAT), (2, 0.8, *BAG), (1, 0.7, 150, 0, 190, 50)], "coat where there is none", 1),
+        ([(1, 0.9, *COAT), (3, 0.8, 150, 0, 190, 50)], "sandal where there is none; bag missed", 2),
+        ([(1, 0.9, *COAT), (2, 0.8, *BAG), (3, 0.7, 150, 0, 190, 50), (3, 0.6, 150, 60, 190, 90)],
+         "2 × sandal where there is none", 2),
+        ([], "coat missed; bag missed", 2),
+    ],
+)  # fmt: skip
+def test_judgement_says_what_went_wrong(found, caption, mistakes):
+    example = judge_image(7, _found(*found), _truth((1, *COAT), (2, *BAG)), NAMES)
+    assert example.caption == caption
+    assert example.mistakes == mistakes
+    assert example.image == 7
+    shown = [i for i, row in enumerate(found) if row[1] >= 0.5]
+    assert sorted(example.right + example.wrong) == shown
+
+
+def test_judgement_names_the_boxes():
+    found = _found((3, 0.9, *COAT), (2, 0.8, *BAG), (1, 0.4, *COAT))
+    example = judge_image(0, found, _truth((1, *COAT), (2, *BAG), (3, 0, 100, 40, 140)), NAMES)
+    assert (example.right, example.wrong, example.missed) == ((1,), (0,), (2,))
+    assert example.quality == pytest.approx(2 * 1 / 5)
+
+
+def test_empty_image_is_neither_good_nor_bad():
+    example = judge_image(0, _found(), _truth(), NAMES)
+    assert example.caption == "nothing there, nothing said"
+    assert choose_examples([_found()], [_truth()], NAMES) == ([], [])
+
+
+def test_examples_are_the_fullest_without_mistakes_and_those_with_most():
+    truth = _truth((1, *COAT), (2, *BAG))
+    one = _truth((1, *COAT))
+    perfect, loose = _found((1, 0.9, *COAT), (2, 0.8, *BAG)), _found((1, 0.9, *COAT), (2, 0.8, 100, 100, 150, 140))
+    half, none = _found((1, 0.9, *COAT)), _found()
+    best, worst = choose_examples([half, loose, half, none, perfect], [one, truth, truth, truth, truth], NAMES)
+    assert [row.image for row in best] == [4, 1, 0]
+    assert [row.image for row in worst] == [3, 2]
+    best, worst = choose_examples([half, loose, half, none], [one, truth, truth, truth], NAMES, count=1)
+    assert ([row.image for row in best], [row.image for row in worst]) == ([1], [3])
+
+
 # All of it
 
 
@@ -354,6 +411,7 @@ def test_class_without_truth_is_left_out_of_the_means():
         "AP50": None, "AP75": None, "AP": None, "voc07": None, "voc_area": None, "truths": 0, "detections": 2
     }  # fmt: skip
     assert metrics["per_class"]["bag"]["AP50"] == 0
+    assert [row.shown for row in evaluate_detections(found, truths, NAMES).classes] == [1, 0, 2]
     assert json.loads(json.dumps(metrics)) == metrics
 
 

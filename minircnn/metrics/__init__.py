@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minircnn.metrics.coco import CocoAP, coco_ap, coco_results
-from minircnn.metrics.confusion import confusion_matrix
+from minircnn.metrics.confusion import SHOWN_SCORE, confusion_matrix
 from minircnn.metrics.voc import average_precision, precision_recall
 
 __all__ = ["Evaluation", "coco_results", "evaluate_detections"]
@@ -20,7 +20,8 @@ __all__ = ["Evaluation", "coco_results", "evaluate_detections"]
 class ClassMeasures:
     """One class; a figure is None where the class has no true box.
 
-    `recall`, `precision` : curves at IoU 0.5 down the scores, float64
+    `recall`, `precision` : (D,) float64, curves at IoU 0.5 down the scores
+    `shown` : how many of the D score enough to be shown in pictures
     """
 
     name: str
@@ -33,6 +34,7 @@ class ClassMeasures:
     voc_area: float | None
     recall: np.ndarray
     precision: np.ndarray
+    shown: int
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def evaluate_detections(detections: Sequence, truths: Sequence, class_names: Seq
                 voc_area=average_precision(curve.recall, curve.precision, eleven_points=False) if counted else None,
                 recall=curve.recall,
                 precision=curve.precision,
+                shown=int((curve.scores >= SHOWN_SCORE).sum()),
             )
         )
     return Evaluation(len(truths), coco, tuple(rows), confusion_matrix(detections, truths, len(class_names)))

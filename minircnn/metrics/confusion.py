@@ -6,11 +6,12 @@ import numpy as np
 
 from minircnn.boxes import iou_matrix
 
+SHOWN_SCORE = 0.5  # a detection below this is not shown in pictures, and counts as not said
 NOTHING = -1  # stands for the box that is not there, in a false alarm or a miss
 
 
 def confusion_matrix(
-    detections: Sequence, truths: Sequence, num_classes: int, score: float = 0.5, iou: float = 0.5
+    detections: Sequence, truths: Sequence, num_classes: int, score: float = SHOWN_SCORE, iou: float = 0.5
 ) -> np.ndarray:
     """Count pairs of true and said class, matched as in `match_image`.
 
@@ -27,7 +28,7 @@ def confusion_matrix(
     return matrix
 
 
-def match_image(found, truth, score: float = 0.5, iou: float = 0.5) -> list[tuple[int, int]]:
+def match_image(found, truth, score: float = SHOWN_SCORE, iou: float = 0.5) -> list[tuple[int, int]]:
     """Pair the detections of one image with its true boxes.
 
     Detections of at least `score` are matched, best first, to the free true box they overlap most, whatever its
