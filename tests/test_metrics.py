@@ -348,6 +348,9 @@ COAT, BAG = (0, 0, 50, 50), (100, 100, 150, 150)
         ([(1, 0.9, *COAT), (3, 0.8, 150, 0, 190, 50)], "sandal where there is none; bag missed", 2),
         ([(1, 0.9, *COAT), (2, 0.8, *BAG), (3, 0.7, 150, 0, 190, 50), (3, 0.6, 150, 60, 190, 90)],
          "2 × sandal where there is none", 2),
+        ([(1, 0.9, *COAT), (2, 0.8, *BAG), (1, 0.7, 0, 0, 50, 10)], "coat where there is none", 1),
+        ([(1, 0.9, *COAT), (2, 0.8, 100, 100, 150, 120), (2, 0.7, 100, 130, 150, 150)],
+         "bag found askew, IoU 0.40; bag where there is none", 2),
         ([], "coat missed; bag missed", 2),
     ],
 )  # fmt: skip
@@ -365,6 +368,19 @@ def test_judgement_names_the_boxes():
     example = judge_image(0, found, _truth((1, *COAT), (2, *BAG), (3, 0, 100, 40, 140)), NAMES)
     assert (example.right, example.wrong, example.missed) == ((1,), (0,), (2,))
     assert example.quality == pytest.approx(2 * 1 / 5)
+
+
+def test_miss_beside_a_match_is_not_called_weak():
+    """The one detection also overlaps the second coat by two thirds, but it is the first one's."""
+    example = judge_image(0, _found((1, 0.9, *COAT)), _truth((1, *COAT), (1, 0, 10, 50, 60)), NAMES)
+    assert example.caption == "coat missed"
+
+
+def test_worst_is_most_mistakes_before_least_quality():
+    alarms = _found((1, 0.9, *COAT), (2, 0.8, *BAG), (3, 0.7, 150, 0, 190, 40), (3, 0.6, 150, 50, 190, 90))
+    _, worst = choose_examples([_found(), alarms], [_truth((1, *COAT)), _truth((1, *COAT), (2, *BAG))], NAMES)
+    assert [row.image for row in worst] == [1, 0]
+    assert worst[0].quality > worst[1].quality
 
 
 def test_empty_image_is_neither_good_nor_bad():

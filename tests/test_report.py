@@ -235,6 +235,11 @@ def test_chart_leaves_out_what_was_not_measured():
     assert len(_points(svg)[0]) == svg.count("<circle") == 2
 
 
+def test_chart_of_zeros_has_its_point_in_the_corner():
+    svg = chart([Line([0], [0], "a")], "step")
+    assert f'cx="{LEFT:.1f}" cy="{HEIGHT - 36:.1f}"' in svg
+
+
 def test_chart_of_nothing_says_so():
     assert "Nothing was recorded" in chart([Line([], [], "a"), Line([1], [float("nan")], "b")], "step")
 
