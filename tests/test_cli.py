@@ -133,7 +133,7 @@ def test_skip_bad_goes_on_and_says_what_was_skipped(scenes, tmp_path):
     [
         (["train"], "--data DIR"),
         (["train", "--data", "nowhere", "--out", "run"], "nowhere"),
-        (["train", "--data", "nowhere", "--out", "run", "--backbone", "resnet"], "vgg_small, vgg16"),
+        (["train", "--data", "nowhere", "--out", "run", "--backbone", "resnet"], "should be one of vgg16, vgg_small"),
         (["train", "--data", "nowhere", "--out", "run", "--epochs", "0"], "epochs should be above 0"),
         (["train", "--resume", "nowhere"], "nowhere"),
         (["train", "--resume", "nowhere", "--out", "x"], "--resume RUN takes data and settings from the run"),
