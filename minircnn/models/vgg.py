@@ -95,7 +95,7 @@ def vgg_small() -> VGG:
     """Eight convolutions of 32 to 128 channels, stride 8, nothing frozen: learns from random weights in minutes."""
     return VGG(
         name="vgg_small",
-        blocks=((32,), (48,), (64, 64, 64), (128, 128, 128)),
+        blocks=((32,), (64,), (96, 96, 96), (128, 128, 128)),
         hidden=(256, 256),
         frozen=(),
         dropout=0.0,
