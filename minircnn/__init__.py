@@ -1,12 +1,12 @@
 """Fast R-CNN written out by hand in NumPy and Numba. The journey of the data, in order:
 
     data          images and annotations            `data/`
-    proposals     where something might be          `proposals.py`, `proposal_cache.py`
-    targets       what the model should say there   `targets.py`, `batches.py`
+    proposals     where something might be          `proposals/`
+    targets       what the model should say there   `targets.py`, `training/batches.py`
     model         features, RoI pooling, two heads  `models/`, over `layers/`, over `kernels/`
     losses        how wrong it is                   `losses.py`
     back          the same way back, by hand        every `backward`; `models/fast_rcnn.py` shows the whole
-    optim         SGD moves the weights             `optim.py`
+    optim         SGD moves the weights             `training/optim.py`
     detection     boxes, classes, scores            `detection.py`, measured in `evaluate.py`
 
 The public names below are loaded when first used, so that `import minircnn` costs next to nothing.
@@ -16,12 +16,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from minircnn.checkpoint import load_model, save_model
     from minircnn.detection import Detections, detect
     from minircnn.errors import InputError
     from minircnn.losses import smooth_l1, softmax_cross_entropy
     from minircnn.models import FastRCNN, vgg16, vgg_small
-    from minircnn.optim import SGD, StepSchedule
+    from minircnn.training.optim import SGD, StepSchedule
+    from minircnn.weights.model_file import load_model, save_model
 
 __version__ = "0.1.0"
 
@@ -29,11 +29,11 @@ _HOME = {
     "Detections": "detection",
     "FastRCNN": "models",
     "InputError": "errors",
-    "SGD": "optim",
-    "StepSchedule": "optim",
+    "SGD": "training.optim",
+    "StepSchedule": "training.optim",
     "detect": "detection",
-    "load_model": "checkpoint",
-    "save_model": "checkpoint",
+    "load_model": "weights.model_file",
+    "save_model": "weights.model_file",
     "smooth_l1": "losses",
     "softmax_cross_entropy": "losses",
     "vgg16": "models",

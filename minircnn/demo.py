@@ -10,11 +10,11 @@ from pathlib import Path
 
 from minircnn.data import write_scenes
 from minircnn.finish import finish_run
-from minircnn.run_folder import RunFolder
-from minircnn.settings import TrainSettings
-from minircnn.train import Training
-from minircnn.training_data import open_split
-from minircnn.warm_up import warm_up
+from minircnn.training.data import open_split
+from minircnn.training.run_folder import RunFolder
+from minircnn.training.settings import TrainSettings
+from minircnn.training.train import Training
+from minircnn.training.warm_up import warm_up
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from minircnn.data import Sample, read_image
 from minircnn.detection import Detections, DetectionSettings, detect
 from minircnn.metrics import Evaluation, evaluate_detections
 from minircnn.models import FastRCNN
-from minircnn.proposal_cache import ProposalCache
+from minircnn.proposals import ProposalCache
 
 
 def detect_all(

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from minircnn.checkpoint import load_model
 from minircnn.data import DeepFashion2
 from minircnn.evaluate import evaluate_model
+from minircnn.files import write_json
 from minircnn.proposals import proposal_recall
-from minircnn.report import write_report
-from minircnn.run_folder import write_json
-from minircnn.train import Training
+from minircnn.report.page import write_report
+from minircnn.training.train import Training
+from minircnn.weights.model_file import load_model
 
 
 def finish_run(training: Training, samples: DeepFashion2, report: Callable[[str, int, int, str], None]) -> dict:

@@ -10,7 +10,7 @@ import torch_reference as reference  # noqa: E402
 
 from minircnn.losses import smooth_l1, softmax_cross_entropy  # noqa: E402
 from minircnn.models import FastRCNN, vgg16, vgg_small  # noqa: E402
-from minircnn.optim import SGD  # noqa: E402
+from minircnn.training.optim import SGD  # noqa: E402
 
 NARROW_VGG16 = replace(
     vgg16(), blocks=((8, 8), (12, 12), (16, 16, 16), (20, 20, 20), (20, 20, 20)), hidden=(40, 36), frozen=()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minircnn.checkpoint import save_model
 from minircnn.data import write_scenes
 from minircnn.models import FastRCNN, vgg_small
+from minircnn.weights.model_file import save_model
 
 
 def run(*arguments, cwd=None):

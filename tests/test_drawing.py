@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from minircnn import drawing
-from minircnn.drawing import SMALLEST_PICTURE, class_colour, draw_detections
+from minircnn.report import drawing
+from minircnn.report.drawing import SMALLEST_PICTURE, class_colour, draw_detections
 
 NAMES = ("coat", "bag", "sandal")
 GREY = np.full((160, 160, 3), 128, np.uint8)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import minircnn.gradcheck_cases as cases
-from minircnn.gradcheck import check_gradient, without_ties
+import minircnn.gradcheck.cases as cases
+from minircnn.gradcheck.finite_differences import check_gradient, without_ties
 from minircnn.layers import Linear, MaxPool, Parameter, RoIPool
 
 ALLOWED = 1e-6

@@ -9,65 +9,140 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "minircnn"
 FLOORS = {
-    0: {"errors", "kernels", "boxes", "__init__"},
-    1: {"layers", "losses", "optim", "data", "proposals", "proposal_cache", "targets", "metrics", "drawing"},
-    3: {"models", "gradcheck", "gradcheck_cases"},
-    4: {
-        "checkpoint", "batches", "settings", "run_folder", "training_data", "train", "detection", "evaluate", "finish",
-        "report", "report_plots", "demo", "warm_up",
-    },
-    6: {"cli", "__main__"},
-}  # fmt: skip
+    0: {"kernels", "boxes", "errors", "files"},
+    1: {"layers", "losses", "data", "metrics"},
+    2: {"proposals", "targets"},
+    3: {"models"},
+    4: {"weights", "gradcheck"},
+    5: {"detection", "evaluate"},
+    6: {"training"},
+    7: {"report"},
+    8: {"finish", "demo"},
+    9: {"cli", "__main__"},
+}
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {".".join(("minircnn", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+           for path in FILES}  # fmt: skip
+
+
+def imported_modules(module: str, path: Path, text: str) -> list[tuple[int, str]]:
+    """(line, module) of every file of this package that `text`, the content of `path`, imports.
+
+    A lazy import inside a function counts, and so does each way to write one: `import minircnn.a`,
+    `from minircnn import a`, `from minircnn.a import name`, `from . import a`, `from .a import name`. Only what is
+    read for type checkers alone does not: it never runs.
+    """
+    tree = ast.parse(text)
+    never_run = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING")
+        for node in ast.walk(block)
+    }
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found = []
+    for node in ast.walk(tree):
+        if node in never_run:
+            continue
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, name.name) for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                source = ".".join([*above, *([node.module] if node.module else [])])
+            for name in node.names:
+                inner = f"{source}.{name.name}"
+                found.append((node.lineno, inner if inner in MODULES else public_home(source, name.name)))
+    return [(line, name) for line, name in found if name.split(".")[0] == "minircnn"]
+
+
+def public_home(source: str, name: str) -> str:
+    """`from minircnn import FastRCNN` is an import of the room where FastRCNN lives."""
+    import minircnn
+
+    return f"minircnn.{minircnn._HOME[name]}" if source == "minircnn" and name in minircnn._HOME else source
+
+
+def all_imports() -> dict[str, list[tuple[int, str]]]:
+    return {
+        module: imported_modules(module, path, path.read_text(encoding="utf-8")) for module, path in MODULES.items()
+    }
 
 
 def room(module: str) -> str:
-    """minircnn.kernels.conv → kernels."""
-    return [*module.split("."), "__init__"][1]
+    """minircnn.kernels.conv → kernels; the package itself → ""."""
+    return [*module.split("."), ""][1]
 
 
-def imports(path: Path) -> list[tuple[int, str]]:
-    """(line, module) of every import of this package; a lazy one inside a function counts too."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "minircnn":
-            found.append((node.lineno, node.module))
-        elif isinstance(node, ast.Import):
-            found += [(node.lineno, name.name) for name in node.names if name.name.split(".")[0] == "minircnn"]
-    return found
+def upward(imports: dict[str, list[tuple[int, str]]]) -> list[str]:
+    """A sentence for every import of a higher floor, or of another room on the same floor's wrong side."""
+    return [
+        f"{module}:{line} (floor {FLOOR_OF[room(module)]}) imports {other} (floor {FLOOR_OF[room(other)]})"
+        for module, lines in imports.items()
+        if room(module)
+        for line, other in lines
+        if room(other) and FLOOR_OF[room(other)] > FLOOR_OF[room(module)]
+    ]
+
+
+def circles(edges: dict[str, set[str]]) -> list[str]:
+    """Those that import themselves by way of others."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        ahead = set(edges.get(start, ())) - {start}
+        while ahead:
+            seen |= ahead
+            ahead = {after for name in ahead for after in edges.get(name, ()) if after != name} - seen
+        return seen
+
+    return sorted(name for name in edges if name in reached(name))
+
+
+def test_every_room_has_a_floor():
+    assert {room(module) for module in MODULES} - {""} == set(FLOOR_OF)
+
+
+def test_the_top_of_the_house_has_few_entries():
+    assert len([path for path in PACKAGE.iterdir() if path.name != "__pycache__"]) <= 22
 
 
 def test_no_file_imports_upwards():
-    wrong = []
-    for path in FILES:
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        own = parts[0]
-        if own not in FLOOR_OF:
-            wrong.append(f"{path}: belongs to no floor; add it to FLOORS")
-            continue
-        if own == "__init__":  # the public names are loaded lazily, from every floor
-            continue
-        for line, module in imports(path):
-            other = room(module)
-            if other != own and FLOOR_OF.get(other, 99) > FLOOR_OF[own]:
-                wrong.append(f"{path}:{line} (floor {FLOOR_OF[own]}) imports {module} (floor {FLOOR_OF.get(other)})")
-    assert wrong == []
+    assert upward(all_imports()) == []
 
 
-def test_rooms_of_a_floor_import_in_one_direction():
-    edges = {}
-    for path in FILES:
-        own = path.relative_to(PACKAGE).with_suffix("").parts[0]
-        edges.setdefault(own, set()).update(room(module) for _, module in imports(path))
-    edges["__init__"] = set()
+def test_no_two_rooms_and_no_two_files_import_in_a_circle():
+    files, rooms = {}, {}
+    for module, lines in all_imports().items():
+        if not room(module):
+            continue  # the package's own names are loaded lazily, from every floor
+        files[module] = {other for _, other in lines}
+        rooms.setdefault(room(module), set()).update(room(other) for _, other in lines)
+    assert circles(rooms) == []
+    assert circles(files) == []
 
-    def reaches(start: str, goal: str, seen: set[str]) -> bool:
-        return any(
-            n == goal or (n not in seen and reaches(n, goal, seen | {n})) for n in edges.get(start, ()) if n != start
-        )
 
-    assert [name for name in edges if reaches(name, name, {name})] == []
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import minircnn.cli.console",
+        "from minircnn.training.train import Training",
+        "from minircnn import training",
+        "from minircnn import SGD",
+        "from .. import training",
+        "from ..training.train import Training",
+        "def later():\n    from minircnn.training import settings",
+    ],
+)
+def test_an_upward_import_is_seen_however_it_is_written(line):
+    path = PACKAGE / "layers" / "relu.py"
+    assert len(upward({"minircnn.layers.relu": imported_modules("minircnn.layers.relu", path, line)})) == 1
+
+
+def test_a_circle_is_seen():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a", "d"}}) == ["a", "b", "c"]
 
 
 def test_kernels_know_arrays_only():

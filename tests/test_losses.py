@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from minircnn.layers import Parameter
 from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
-from minircnn.optim import SGD, StepSchedule
+from minircnn.training.optim import SGD, StepSchedule
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minircnn import proposal_cache
 from minircnn.data.sample import Sample
 from minircnn.errors import InputError
-from minircnn.proposal_cache import ProposalCache
-from minircnn.proposals import ProposalSettings, proposal_recall, propose
+from minircnn.proposals import cache as proposal_cache
+from minircnn.proposals.cache import ProposalCache
+from minircnn.proposals.selective_search import ProposalSettings, proposal_recall, propose
 
 SETTINGS = ProposalSettings()
 
@@ -88,7 +88,7 @@ def test_channels_are_given_in_opencv_s_order(monkeypatch):
     )
     segmentation = types.SimpleNamespace(createSelectiveSearchSegmentation=lambda: search)
     fake = types.SimpleNamespace(ximgproc=types.SimpleNamespace(segmentation=segmentation))
-    monkeypatch.setattr("minircnn.proposals.opencv", lambda: fake)
+    monkeypatch.setattr("minircnn.proposals.selective_search.opencv", lambda: fake)
     image = _picture()
     assert propose(image, SETTINGS).shape == (0, 4)
     np.testing.assert_array_equal(given[0][:, :, 2], image[:, :, 0])
@@ -333,8 +333,8 @@ def test_script_without_a_main_guard_ends_with_a_sentence(tmp_path):
         "import numpy as np\n"
         "from pathlib import Path\n"
         "from minircnn.data.sample import Sample\n"
-        "from minircnn.proposal_cache import ProposalCache\n"
-        "from minircnn.proposals import ProposalSettings\n"
+        "from minircnn.proposals.cache import ProposalCache\n"
+        "from minircnn.proposals.selective_search import ProposalSettings\n"
         f"sample = Sample('a', Path({str(tmp_path / 'a.png')!r}), 96, 128, np.zeros((0, 4)), np.zeros(0, int))\n"
         f"ProposalCache({str(tmp_path / 'cache')!r}, ProposalSettings()).fill([sample], workers=2)\n"
     )

@@ -14,8 +14,8 @@ from minircnn.data import Sample
 from minircnn.detection import Detections
 from minircnn.errors import InputError
 from minircnn.metrics import evaluate_detections
-from minircnn.report import write_report
-from minircnn.report_plots import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, chart, precision_recall_chart, smooth, ticks
+from minircnn.report.charts import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, chart, precision_recall_chart, smooth, ticks
+from minircnn.report.page import write_report
 
 NAMES = ("셔츠", "<b>coat & 'tie'</b>", "bag")
 VOID = {"meta", "img", "br", "path", "circle", "polyline", "polygon"}

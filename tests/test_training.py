@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from minircnn.checkpoint import load_model, save_model
 from minircnn.data import write_scenes
 from minircnn.errors import InputError
 from minircnn.finish import finish_run
 from minircnn.models import FastRCNN, vgg_small
-from minircnn.run_folder import RunFolder
-from minircnn.settings import TrainSettings
-from minircnn.train import Interrupted, Training
+from minircnn.training.run_folder import RunFolder
+from minircnn.training.settings import TrainSettings
+from minircnn.training.train import Interrupted, Training
+from minircnn.weights.model_file import load_model, save_model
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_last_checkpoint(scenes, tmp_
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("minircnn.checkpoint.save_file", full)
+    monkeypatch.setattr("minircnn.weights.model_file.save_file", full)
     with pytest.raises(InputError, match="No space left on device"):
         training.save()
     assert (tmp_path / "run" / "last.safetensors").read_bytes() == before

@@ -1,6 +1,5 @@
 """What commands print while they work: bars on a terminal, plain lines elsewhere; and their figures as JSON."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -73,10 +72,10 @@ class Console:
 def write_figures(path: Path | None, content: dict | list) -> None:
     """`--json FILE`: the printed figures for other programs."""
     if path is not None:
-        from minircnn.run_folder import write_text
+        from minircnn.files import write_json
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_json(path, content)
 
 
 def print_measures(metrics: dict) -> None:

@@ -63,8 +63,7 @@ def proposals(
     Example: minircnn proposals --data scenes --out scenes/proposals
     """
     from minircnn.data import DeepFashion2
-    from minircnn.proposal_cache import ProposalCache
-    from minircnn.proposals import ProposalSettings, proposal_recall
+    from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
 
     if mode not in ("fast", "quality"):
         raise InputError(f"--mode should be fast or quality, not {mode!r}")

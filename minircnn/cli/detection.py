@@ -27,11 +27,10 @@ def evaluate(
     """
     import tempfile
 
-    from minircnn.checkpoint import load_model
     from minircnn.data import DeepFashion2
     from minircnn.evaluate import evaluate_model
-    from minircnn.proposal_cache import ProposalCache
-    from minircnn.proposals import ProposalSettings, proposal_recall
+    from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
+    from minircnn.weights.model_file import load_model
 
     detector = load_model(model)
     with Console() as console, tempfile.TemporaryDirectory() as scratch:
@@ -63,12 +62,12 @@ def detect(
     """
     import cv2
 
-    from minircnn.checkpoint import load_model
     from minircnn.data import read_image
     from minircnn.detection import detect as detect_garments
-    from minircnn.drawing import draw_detections
+    from minircnn.files import write_json
     from minircnn.metrics import coco_results
-    from minircnn.run_folder import write_json
+    from minircnn.report.drawing import draw_detections
+    from minircnn.weights.model_file import load_model
 
     detector = load_model(model)
     paths = list_images(images)
@@ -126,7 +125,7 @@ def gradcheck(
 
     Example: minircnn gradcheck --json gradients.json
     """
-    from minircnn.gradcheck_cases import run_all
+    from minircnn.gradcheck.cases import run_all
 
     print(f"{'worst relative error':34}  along directions   at single entries")
     rows = []

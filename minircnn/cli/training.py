@@ -19,7 +19,7 @@ def demo(
     Example: minircnn demo --out runs/demo
     """
     from minircnn.demo import run_demo
-    from minircnn.train import Interrupted
+    from minircnn.training.train import Interrupted
 
     try:
         with Console() as console:
@@ -61,11 +61,11 @@ def train(
     if resume is not None and (data is not None or out is not None):
         raise InputError("--resume RUN takes data and settings from the run: leave out --data and --out")
     from minircnn.finish import finish_run
-    from minircnn.run_folder import RunFolder
-    from minircnn.settings import TrainSettings
     from minircnn.targets import SamplingSettings
-    from minircnn.train import Interrupted, Training
-    from minircnn.warm_up import warm_up
+    from minircnn.training.run_folder import RunFolder
+    from minircnn.training.settings import TrainSettings
+    from minircnn.training.train import Interrupted, Training
+    from minircnn.training.warm_up import warm_up
 
     folder = RunFolder(resume or out)
     try:

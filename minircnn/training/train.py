@@ -11,16 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from minircnn.batches import STATISTICS_IMAGES, Batch, make_batch, measure_offsets
-from minircnn.checkpoint import assign, load_checkpoint, load_model, save_checkpoint, save_model
 from minircnn.errors import InputError
 from minircnn.evaluate import evaluate_model
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import BACKBONES, FastRCNN
-from minircnn.optim import SGD
-from minircnn.run_folder import RunFolder, StopRequest
-from minircnn.settings import TrainSettings
-from minircnn.training_data import TrainingData
+from minircnn.training.batches import STATISTICS_IMAGES, Batch, make_batch, measure_offsets
+from minircnn.training.checkpoint import load_checkpoint, save_checkpoint
+from minircnn.training.data import TrainingData
+from minircnn.training.optim import SGD
+from minircnn.training.run_folder import RunFolder, StopRequest
+from minircnn.training.settings import TrainSettings
+from minircnn.weights.model_file import assign, load_model, save_model
 
 Report = Callable[[str, int, int, str], None]  # stage, done, total, a few words
 LOG_EVERY = 20  # steps averaged into one row

@@ -5,15 +5,14 @@ metrics.json, report.html, and beside them what is cached for this run: proposal
 """
 
 import csv
-import json
-import os
 import signal
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from minircnn.errors import InputError
-from minircnn.settings import TrainSettings
+from minircnn.files import read_json, write_json, write_text
+from minircnn.training.settings import TrainSettings
 
 LOG_COLUMNS = ("step", "epoch", "lr", "loss", "loss_cls", "loss_bbox", "foreground", "seconds")
 
@@ -50,7 +49,7 @@ class RunFolder:
         """Settings of a run that was started before."""
         if not self.last.is_file():
             raise InputError(f"{self.path} holds no last.safetensors to resume from; start it with --out {self.path}")
-        return TrainSettings.from_dict(read_json(self.settings))
+        return TrainSettings.from_dict(read_json(self.settings, "start a new run"))
 
     def start_log(self, steps_kept: int = 0) -> None:
         """Begin the log, or cut it back to the rows up to `steps_kept`, where the checkpoint stands."""
@@ -70,30 +69,6 @@ class RunFolder:
                 file.write(text + "\n")
         except OSError as error:
             raise InputError(f"{self.log} cannot be written ({error.strerror}); make room, then --resume") from None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write whole or not at all."""
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); make room or choose another folder") from None
-
-
-def write_json(path: Path, content: dict | list) -> None:
-    """Indented JSON, written whole or not at all."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise InputError(f"{path} cannot be read; is {path.parent} a run folder?") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON ({error}); mend it or start a new run") from None
 
 
 class StopRequest(AbstractContextManager):

@@ -1,8 +1,8 @@
-"""Model files and training checkpoints: safetensors with everything else in the metadata.
+"""Model files: safetensors with everything else in the metadata.
 
 A model file (`best.safetensors`) is enough to detect with: weights with the offsets' statistics folded in, the
-architecture, class names and preprocessing. A checkpoint (`last.safetensors`) adds what training needs to go on:
-velocities, the generator's state, the position in the data. Both are written to a temporary name, synced, renamed.
+architecture, class names and preprocessing. It is written to a temporary name, synced, renamed. A checkpoint
+(`training/checkpoint.py`) is one too, with what training needs to go on.
 """
 
 import json
@@ -16,7 +16,6 @@ from safetensors.numpy import save_file
 
 from minircnn.errors import InputError
 from minircnn.models import VGG, FastRCNN, Preprocessing
-from minircnn.optim import SGD
 from minircnn.targets import OffsetStatistics
 
 METADATA_KEY = "minircnn"
@@ -53,18 +52,6 @@ def build(description: dict, path: Path) -> FastRCNN:
 def save_model(path: Path, model: FastRCNN) -> None:
     """Write a model file to detect with."""
     write_tensors(path, model.folded_parameters(), describe(model))
-
-
-def save_checkpoint(path: Path, model: FastRCNN, optimiser: SGD, order: np.ndarray, state: dict) -> None:
-    """Write everything that training needs to go on from here.
-
-    order : the current epoch's permutation of the training images
-    state : JSON-ready; step, position, the generator's state, best score, history
-    """
-    tensors = {name: parameter.value for name, parameter in model.named_parameters()}
-    tensors |= {f"velocity.{name}": velocity for name, velocity in optimiser.velocity.items()}
-    tensors |= {"offsets.mean": model.statistics.mean, "offsets.std": model.statistics.std, "order": order}
-    write_tensors(path, tensors, describe(model) | {"training": state})
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], description: dict) -> None:
@@ -131,15 +118,3 @@ def load_model(path: str | Path) -> FastRCNN:
         assign(model, model.folded_parameters(), path)
         model.statistics = OffsetStatistics.identity(model.num_classes)
     return model
-
-
-def load_checkpoint(path: Path) -> tuple[FastRCNN, dict[str, np.ndarray], np.ndarray, dict]:
-    """Model (with its statistics), velocities by name, the epoch's order, and the state `save_checkpoint` was given."""
-    tensors, description = read_tensors(path)
-    if "training" not in description or "order" not in tensors:
-        raise InputError(f"{path} is a model file, not a checkpoint: training cannot go on from it")
-    model = build(description, path)
-    assign(model, tensors, path)
-    model.statistics = OffsetStatistics(tensors["offsets.mean"], tensors["offsets.std"])
-    velocities = {name.removeprefix("velocity."): t for name, t in tensors.items() if name.startswith("velocity.")}
-    return model, velocities, tensors["order"], description["training"]

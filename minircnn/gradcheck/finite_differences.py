@@ -7,7 +7,7 @@ the analytic dx·v. The slope is taken numerically with the five-point rule
 
 and compared along whole directions and at random single entries. Maxima and ReLUs have kinks, across which no slope
 exists: layers are checked on values without ties, and end to end a direction in which any gate or winner changes
-within the step is not a test of anything and another is drawn. The cases are in `gradcheck_cases.py`.
+within the step is not a test of anything and another is drawn. The cases are in `cases.py`.
 """
 
 from collections.abc import Callable, Iterable

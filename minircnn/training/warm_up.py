@@ -10,7 +10,7 @@ import numpy as np
 
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, vgg_small
-from minircnn.optim import SGD
+from minircnn.training.optim import SGD
 
 
 def warm_up(report: Callable[[str, int, int, str], None]) -> None:

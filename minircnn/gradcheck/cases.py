@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from minircnn.gradcheck import CheckRow, check_gradient, without_ties
+from minircnn.gradcheck.finite_differences import CheckRow, check_gradient, without_ties
 from minircnn.layers import Conv, Dropout, Layer, Linear, MaxPool, Parameter, ReLU, RoIPool
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, Preprocessing

@@ -1,7 +1,7 @@
 """`report.html`: one self-contained page that shows how a run went and what its detector does.
 
-Comes last in a run. The page's frame and style are `report.html` beside this file, its charts and pictures
-come from `report_plots.py`; here the figures and tables are filled in. Nothing is loaded from anywhere.
+Comes last in a run. The page's frame and style are `page.html` beside this file, its charts and pictures
+come from `charts.py`; here the figures and tables are filled in. Nothing is loaded from anywhere.
 """
 
 import csv
@@ -16,10 +16,11 @@ import numpy as np
 from minircnn.data import Sample
 from minircnn.detection import Detections
 from minircnn.errors import InputError
+from minircnn.files import read_json, write_text
 from minircnn.metrics import ClassMeasures, Evaluation
 from minircnn.metrics.examples import Example, choose_examples
-from minircnn.report_plots import Line, chart, picture, precision_recall_chart, smooth
-from minircnn.run_folder import LOG_COLUMNS, RunFolder, read_json, write_text
+from minircnn.report.charts import Line, chart, picture, precision_recall_chart, smooth
+from minircnn.training.run_folder import LOG_COLUMNS, RunFolder
 
 KEY = {"a": "right", "b": "wrong", "gap": "missed"}
 
@@ -38,7 +39,7 @@ def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detecti
     InputError : a file of the run folder or an image cannot be read, or the report cannot be written
     """
     folder = RunFolder(run)
-    metrics, settings = read_json(folder.metrics), read_json(folder.settings)
+    metrics, settings = (read_json(path, f"is {run} a finished run?") for path in (folder.metrics, folder.settings))
     names = [row.name for row in evaluation.classes]
     best, worst = choose_examples(detections, truths, names)
     frame = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))

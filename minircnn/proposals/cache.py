@@ -24,7 +24,7 @@ import numpy as np
 from minircnn.data.image import decode_image
 from minircnn.data.sample import Sample
 from minircnn.errors import InputError
-from minircnn.proposals import ProposalSettings, opencv, propose
+from minircnn.proposals.selective_search import ProposalSettings, opencv, propose
 
 FORMAT = 2  # raise it when propose() begins to give other boxes, or their file changes
 IN_FLIGHT = 16  # images per worker handed out ahead: the whole set is never in memory

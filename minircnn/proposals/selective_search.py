@@ -1,7 +1,7 @@
 """Proposals: Selective Search's guesses at where something might be, in an order that never changes.
 
 Comes after the image and before targets and detection. OpenCV computes the boxes (Uijlings et al., 2013); it gives
-the same set every time but in random order, so the set is sorted here. `proposal_cache.py` keeps them on disk.
+the same set every time but in random order, so the set is sorted here. `cache.py` keeps them on disk.
 """
 
 from collections.abc import Iterable

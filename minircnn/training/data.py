@@ -9,8 +9,8 @@ from pathlib import Path
 
 from minircnn.data import DeepFashion2, Sample
 from minircnn.errors import InputError
-from minircnn.proposal_cache import ProposalCache
-from minircnn.settings import TrainSettings
+from minircnn.proposals import ProposalCache
+from minircnn.training.settings import TrainSettings
 
 Report = Callable[[str, int, int, str], None]
 

@@ -1,6 +1,6 @@
 """What the report draws: charts as SVG, and pictures with their boxes over them in HTML.
 
-Both take the page's own font and colours, light and dark, and are sharp at any width. `report.py` puts them into the
+Both take the page's own font and colours, light and dark, and are sharp at any width. `page.py` puts them into the
 page, whose style sheet has the colours; a chart names them by class (ink, a, b, c), a box by right, wrong or missed.
 """
 

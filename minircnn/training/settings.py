@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field, replace
 from minircnn.detection import DetectionSettings
 from minircnn.errors import InputError
 from minircnn.models import BACKBONES
-from minircnn.optim import StepSchedule
 from minircnn.proposals import ProposalSettings
 from minircnn.targets import SamplingSettings
+from minircnn.training.optim import StepSchedule
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Gradient checks: `finite_differences.py` compares, `cases.py` says what with what."""
