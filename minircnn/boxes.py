@@ -37,6 +37,9 @@ def encode_boxes(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     Both need positive width and height: a zero-area box is refused where it is read, since its logarithm is -inf.
     """
+    for name, boxes in (("proposals", proposals), ("truth", truth)):
+        if len(boxes) and not (boxes[:, 2:] > boxes[:, :2]).all():
+            raise ValueError(f"encode_boxes: every box of {name} needs x1 < x2 and y1 < y2, and no NaN")
     centre, size = _centres_and_sizes(proposals)
     truth_centre, truth_size = _centres_and_sizes(truth)
     return np.concatenate([(truth_centre - centre) / size, np.log(truth_size / size)], axis=-1)
@@ -45,6 +48,8 @@ def encode_boxes(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def decode_boxes(proposals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Move `proposals` (R, 4) by `offsets` (R, 4M), one group of four per class → boxes (R, 4M)."""
     R = len(proposals)
+    if offsets.ndim != 2 or offsets.shape[0] != R or offsets.shape[1] % 4:
+        raise ValueError(f"decode_boxes: offsets should have shape ({R}, 4 for each class), not {offsets.shape}")
     offsets = offsets.reshape(R, offsets.shape[1] // 4, 4)
     centre, size = _centres_and_sizes(proposals[:, None, :])  # (R, 1, 2)
     new_centre = centre + offsets[..., :2] * size
@@ -67,9 +72,13 @@ def flip_boxes(boxes: np.ndarray, width: float) -> np.ndarray:
 def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
     """Non-maximum suppression: keep the best box, drop what overlaps it by more than `threshold`, go on.
 
-    boxes (D, 4), scores (D,) → indices of the kept, best first; of equal scores the lower index comes first.
+    boxes (D, 4), scores (D,) → indices of the kept, best first; of equal scores the lower index comes first. A row
+    that is not finite is no detection: it is not kept, and suppresses nothing.
     """
+    if boxes.shape != (len(scores), 4):
+        raise ValueError(f"nms: boxes should have shape ({len(scores)}, 4), as there are scores, not {boxes.shape}")
     order = np.argsort(-scores, kind="stable")
+    order = order[(np.isfinite(boxes).all(axis=1) & np.isfinite(scores))[order]]
     kept = []
     while order.size:
         best, order = order[0], order[1:]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minircnn.boxes import clip_boxes, decode_boxes, nms
+from minircnn.kernels.checks import check_shape
 from minircnn.losses import softmax
 from minircnn.models import FastRCNN
 from minircnn.proposals import ProposalSettings, propose
@@ -69,12 +70,19 @@ def detect(
     settings = settings or DetectionSettings()
     if proposals is None:
         proposals = propose(image, ProposalSettings())
+    _check_proposals(proposals)
     if model.training:
         model.eval()
     pixels, scale = model.architecture.preprocessing.apply(image)
     rois = np.insert(proposals * np.float32(scale), 0, 0, axis=1).astype(np.float32)
     cls_score, bbox_pred = model.forward(pixels[None], rois)
     return select_detections(proposals, cls_score, model.offsets(bbox_pred), image.shape[:2], settings)
+
+
+def _check_proposals(proposals: np.ndarray) -> None:
+    check_shape("detect", "proposals (x1, y1, x2, y2)", proposals, (None, 4))
+    if len(proposals) and not (proposals[:, 2:] > proposals[:, :2]).all():
+        raise ValueError("detect: every proposal needs x1 < x2 and y1 < y2, in pixels of the image, and no NaN")
 
 
 def select_detections(
@@ -90,13 +98,16 @@ def select_detections(
     ----------
     proposals : (P, 4), cls_score : (P, K+1), offsets : (P, 4(K+1)), not normalised
     image_size : (height, width)
+
+    Boxes that are left without area by the image's border, or that are not finite, are no detections.
     """
     probabilities = softmax(cls_score) if len(cls_score) else cls_score
     boxes = decode_boxes(proposals, offsets).reshape(len(proposals), offsets.shape[1] // 4, 4)
     boxes = clip_boxes(boxes, *image_size).astype(np.float32)
     found = []
+    with_area = (boxes[:, :, 2:] > boxes[:, :, :2]).all(axis=2)  # (P, K+1); false where a box is NaN
     for label in range(1, cls_score.shape[1]):
-        rows = np.flatnonzero(probabilities[:, label] > settings.score_threshold)
+        rows = np.flatnonzero((probabilities[:, label] > settings.score_threshold) & with_area[:, label])
         rows = rows[nms(boxes[rows, label], probabilities[rows, label], settings.nms_threshold)]
         found.append((boxes[rows, label], np.full(len(rows), label), probabilities[rows, label]))
     all_boxes, labels, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))

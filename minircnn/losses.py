@@ -4,8 +4,11 @@ Comes after the two output layers; what it returns goes straight into `FastRCNN.
 R, the number of **all** sampled RoIs: a background RoI adds nothing to the box loss but still counts below the line.
 """
 
+import math
+
 import numpy as np
 
+from minircnn.kernels.checks import check_floats, check_shape
 from minircnn.kernels.losses import smooth_l1_rows, softmax_cross_entropy_rows
 
 
@@ -22,6 +25,8 @@ def softmax_cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float
     loss : float; 0 where there are no RoIs
     dscores : (R, K+1), (softmax(scores) - onehot(labels)) / R
     """
+    check_shape("softmax_cross_entropy", "scores", scores, (None, None))
+    check_floats("softmax_cross_entropy", scores=scores)
     _check("scores", scores, labels, scores.shape[1])
     dscores = np.empty_like(scores)
     if len(scores) == 0:
@@ -53,9 +58,16 @@ def smooth_l1(
     loss : float; 0 where there are no RoIs
     dpred : (R, 4(K+1)), zero everywhere but in the true class's four columns of foreground rows
     """
+    check_shape("smooth_l1", "bbox_pred", bbox_pred, (None, None))
+    check_floats("smooth_l1", bbox_pred=bbox_pred)
+    if bbox_pred.shape[1] % 4 or bbox_pred.shape[1] < 8:
+        raise ValueError(
+            f"smooth_l1: bbox_pred should have 4(K+1) columns, four for each class, not {bbox_pred.shape[1]}"
+        )
+    if not 0 < sigma < math.inf:
+        raise ValueError(f"smooth_l1: sigma should be above 0, not {sigma}")
     _check("bbox_pred", bbox_pred, labels, bbox_pred.shape[1] // 4)
-    if bbox_targets.shape != (len(labels), 4):
-        raise ValueError(f"smooth_l1: bbox_targets should have shape ({len(labels)}, 4), not {bbox_targets.shape}")
+    check_shape("smooth_l1", "bbox_targets", bbox_targets, (len(labels), 4))
     dpred = np.empty_like(bbox_pred)
     if len(bbox_pred) == 0:
         return 0.0, dpred
@@ -63,6 +75,9 @@ def smooth_l1(
 
 
 def _check(name: str, predicted: np.ndarray, labels: np.ndarray, classes: int) -> None:
+    check_shape(name, "labels", labels, (len(labels),))
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels should be whole numbers, 0 for background, not {labels.dtype}")
     if len(predicted) != len(labels):
         raise ValueError(f"{name} has {len(predicted)} rows for {len(labels)} labels")
     if len(labels) and not (labels.min() >= 0 and labels.max() < classes):

@@ -169,10 +169,11 @@ def test_voc_takes_the_best_truth_even_when_it_is_taken():
     np.testing.assert_allclose(precision_recall([found], [truth], 1).precision, [1, 0.5])
 
 
-def test_voc_match_needs_more_than_half():
-    """100 pixels against the 50 of them: IoU is exactly 0.5."""
+def test_voc_match_needs_half():
+    """100 pixels against 50 and 40 of them: the devkit asks for an IoU of at least 0.5."""
     truth = _truth((1, 0, 0, 9, 9))
-    assert precision_recall([_found((1, 0.9, 0, 0, 9, 4))], [truth], 1).recall.tolist() == [0]
+    assert precision_recall([_found((1, 0.9, 0, 0, 9, 4))], [truth], 1).recall.tolist() == [1]
+    assert precision_recall([_found((1, 0.9, 0, 0, 9, 3))], [truth], 1).recall.tolist() == [0]
     assert precision_recall([_found((1, 0.9, 0, 0, 9, 5))], [truth], 1).recall.tolist() == [1]
 
 

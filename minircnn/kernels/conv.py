@@ -9,6 +9,8 @@ faster, and is held to this file. Backward follows from the sum: each product x*
 import numpy as np
 from numba import njit, prange
 
+from minircnn.kernels.checks import check_floats, check_shape, check_window
+
 
 def conv_output_size(size: int, kernel: int, stride: int, padding: int) -> int:
     """Cells along one side: the positions at which the whole kernel lies on the padded map."""
@@ -29,13 +31,30 @@ def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, stride: int, pad
     -------
     y : (N, OH, OW, OC), same dtype
     """
-    N, H, W, _ = x.shape
-    KH, KW, _, OC = w.shape
-    OH = conv_output_size(H, KH, stride, padding)
-    OW = conv_output_size(W, KW, stride, padding)
+    OH, OW = check_conv("conv2d_forward", x, w, b, stride, padding)
+    N, OC = len(x), w.shape[3]
     y = np.empty((N, OH, OW, OC), x.dtype)
     _forward(x, w, b, stride, padding, y)
     return y
+
+
+def check_conv(
+    owner: str, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, stride: int, padding: int
+) -> tuple[int, int]:
+    """OH and OW of a convolution; ValueError where the arrays do not fit each other, or the kernel the map."""
+    check_shape(owner, "w", w, (None, None, None, None))
+    check_shape(owner, "x", x, (None, None, None, w.shape[2]))
+    if b is None:
+        check_floats(owner, x=x, w=w)
+    else:
+        check_shape(owner, "b", b, (w.shape[3],))
+        check_floats(owner, x=x, w=w, b=b)
+    check_window(owner, stride=stride, padding=padding)
+    H, W, KH, KW = *x.shape[1:3], *w.shape[:2]
+    OH, OW = conv_output_size(H, KH, stride, padding), conv_output_size(W, KW, stride, padding)
+    if OH < 1 or OW < 1:
+        raise ValueError(f"{owner}: a kernel of {KH}×{KW} does not fit a map of {H}×{W} with padding {padding}")
+    return OH, OW
 
 
 @njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
@@ -69,6 +88,9 @@ def conv2d_backward(
     dw : (KH, KW, C, OC)
     db : (OC,)
     """
+    OH, OW = check_conv("conv2d_backward", x, w, None, stride, padding)
+    check_shape("conv2d_backward", "dy", dy, (len(x), OH, OW, w.shape[3]))
+    check_floats("conv2d_backward", dy=dy, x=x)
     dx = np.empty_like(x)
     dw = np.empty_like(w)
     _backward_x(dy, w, stride, padding, dx)

@@ -53,5 +53,5 @@ def smooth_l1_rows(pred, targets, labels, sigma, dpred):
                 dpred[r, column] = sigma2 * d / R
             else:
                 loss += abs(d) - 0.5 / sigma2
-                dpred[r, column] = (1.0 if d > 0 else -1.0) / R
+                dpred[r, column] = d / abs(d) / R
     return loss / R

@@ -6,6 +6,7 @@ The result is cut into fixed blocks of rows, one-thread BLAS computes each, and 
 import numpy as np
 from numba import njit, prange
 
+from minircnn.kernels.checks import check_floats, check_shape
 from minircnn.kernels.threads import one_blas_thread
 
 ROWS_PER_BLOCK = 64
@@ -16,6 +17,9 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     `a` transposed (a = x.T) is cut along x's columns, which is the one case that copies a block at a time.
     """
+    check_shape("matmul", "a", a, (None, None))
+    check_shape("matmul", "b", b, (a.shape[1], None))
+    check_floats("matmul", a=a, b=b)
     out = np.empty((a.shape[0], b.shape[1]), a.dtype)
     if a.size == 0 or b.size == 0:
         out[:] = 0

@@ -8,6 +8,8 @@ to no other. Windows may overlap (size > stride), so a cell can collect several 
 import numpy as np
 from numba import njit, prange
 
+from minircnn.kernels.checks import check_floats, check_shape, check_window
+
 
 def pool_output_size(size: int, window: int, stride: int, ceil_mode: bool) -> int:
     """Windows along one side. `ceil_mode` (Caffe's) keeps a last window that is cut off by the border."""
@@ -34,7 +36,12 @@ def max_pool_forward(x: np.ndarray, size: int, stride: int, ceil_mode: bool) -> 
     y : (N, OH, OW, C), same dtype
     argmax : (N, OH, OW, C) int32, the winner as h*W + w
     """
+    check_shape("max_pool_forward", "x", x, (None, None, None, None))
+    check_floats("max_pool_forward", x=x)
+    check_window("max_pool_forward", size=size, stride=stride)
     N, H, W, C = x.shape
+    if min(H, W) < 1:
+        raise ValueError(f"max_pool_forward: a map of {H}×{W} has no cell to take the maximum of")
     OH = pool_output_size(H, size, stride, ceil_mode)
     OW = pool_output_size(W, size, stride, ceil_mode)
     y = np.empty((N, OH, OW, C), x.dtype)
@@ -59,8 +66,9 @@ def _forward(x, size, stride, y, argmax):
             for h in range(top, min(top + size, H)):
                 for w in range(left, min(left + size, W)):
                     for c in range(C):
-                        if x[n, h, w, c] > best[c]:
-                            best[c] = x[n, h, w, c]
+                        value = x[n, h, w, c]
+                        if value > best[c] or value != value:  # NaN shows, instead of vanishing
+                            best[c] = value
                             where[c] = h * W + w
 
 
@@ -68,6 +76,12 @@ def max_pool_backward(
     dy: np.ndarray, argmax: np.ndarray, x_shape: tuple[int, int, int, int], size: int, stride: int
 ) -> np.ndarray:
     """dx (N, H, W, C): every dy added to the cell that won its window."""
+    N, H, W, C = x_shape
+    check_floats("max_pool_backward", dy=dy)
+    check_shape("max_pool_backward", "dy", dy, (N, None, None, C))
+    check_shape("max_pool_backward", "argmax", argmax, dy.shape)
+    if argmax.size and not (argmax.min() >= 0 and argmax.max() < H * W):
+        raise ValueError(f"max_pool_backward: argmax names cells beyond a map of {H}×{W}; it belongs to another")
     dx = np.empty(x_shape, dy.dtype)
     _backward(dy, argmax, size, stride, dx)
     return dx

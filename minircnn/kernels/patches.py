@@ -13,6 +13,8 @@ turned round.
 import numpy as np
 from numba import njit, prange
 
+from minircnn.kernels.checks import check_floats, check_shape
+from minircnn.kernels.conv import check_conv
 from minircnn.kernels.threads import one_blas_thread
 
 PATCH_BYTES = 1 << 19  # a block's patch matrix stays in a core's own cache; 256 KB and 1 MB are 3-10 % slower
@@ -21,9 +23,8 @@ GRADIENT_GROUPS = 8  # partial sums of dw, each one owner's, added in order at t
 
 def conv_patches_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, padding: int) -> np.ndarray:
     """Convolve with stride 1; shapes as in `conv.conv2d_forward`."""
-    N, H, W, _ = x.shape
-    KH, KW, _, OC = w.shape
-    OH, OW = H + 2 * padding - KH + 1, W + 2 * padding - KW + 1
+    OH, OW = check_conv("conv_patches_forward", x, w, b, 1, padding)
+    N, OC = len(x), w.shape[3]
     y = np.empty((N, OH, OW, OC), x.dtype)
     with one_blas_thread():
         _forward(x, w, b, padding, _rows_per_block(w, OW, x.itemsize), y)
@@ -85,7 +86,10 @@ def conv_patches_backward(
     For dx, y[oh] = Σ x[oh + kh - p] w[kh] turns into dx[h] = Σ dy[h + p - kh] w[kh]: with kh counted from the other
     end this is a convolution of dy, padded by KH - 1 - p, with w flipped and its C and OC exchanged.
     """
+    OH, OW = check_conv("conv_patches_backward", x, w, None, 1, padding)
     KH, KW, C, OC = w.shape
+    check_shape("conv_patches_backward", "dy", dy, (len(x), OH, OW, OC))
+    check_floats("conv_patches_backward", dy=dy, x=x)
     partial = np.zeros((GRADIENT_GROUPS, KH * KW * C, OC), x.dtype)
     with one_blas_thread():
         _backward_w(dy, x, padding, _rows_per_block(w, dy.shape[2], x.itemsize), KH, KW, partial)

@@ -11,7 +11,10 @@ import math
 import numpy as np
 from numba import njit, prange
 
+from minircnn.kernels.checks import check_finite, check_floats, check_shape, check_window
+
 CHANNELS_PER_OWNER = 16  # one cache line of float32: no two threads write to the same one
+FARTHEST = 1 << 23  # pixels; float32 counts single ones up to here
 
 
 def roi_pool_forward(
@@ -34,11 +37,33 @@ def roi_pool_forward(
     pooled : (R, PH, PW, C), same dtype as features; 0 where a bin is empty
     argmax : (R, PH, PW, C) int32, the winning cell as h*W + w; -1 where a bin is empty
     """
+    check_shape("roi_pool_forward", "features", features, (None, None, None, None))
+    check_floats("roi_pool_forward", features=features)
+    check_rois("roi_pool_forward", rois, len(features), spatial_scale)
+    check_window("roi_pool_forward", output_height=output_size[0], output_width=output_size[1])
     R, C = len(rois), features.shape[3]
     pooled = np.empty((R, *output_size, C), features.dtype)
     argmax = np.empty((R, *output_size, C), np.int32)
     _forward(features, rois.astype(np.float32), np.float32(spatial_scale), pooled, argmax)
     return pooled, argmax
+
+
+def check_rois(owner: str, rois: np.ndarray, images: int, spatial_scale: float) -> None:
+    """Raise ValueError where a region cannot be told: no index column, no such image, no number, off every map."""
+    check_shape(owner, "rois (image index, x1, y1, x2, y2)", rois, (None, 5))
+    check_finite(owner, "rois", rois)
+    if not 0 < spatial_scale < math.inf:
+        raise ValueError(f"{owner}: spatial_scale should be above 0, cells per pixel, not {spatial_scale}")
+    if len(rois) == 0:
+        return
+    index = rois[:, 0]
+    if index.min() < 0 or index.max() >= images or (index != np.floor(index)).any():
+        raise ValueError(
+            f"{owner}: the first column of rois is the image's index in the batch, 0 to {images - 1} in whole "
+            f"numbers; it runs from {index.min():g} to {index.max():g}"
+        )
+    if np.abs(rois[:, 1:]).max() > FARTHEST:
+        raise ValueError(f"{owner}: coordinates of rois should be pixels, not beyond ±{FARTHEST:,}")
 
 
 @njit(cache=True)
@@ -77,15 +102,18 @@ def _forward(features, rois, spatial_scale, pooled, argmax):
             for pw in range(PW):
                 w1, w2 = _bin_edges(x1, width, PW, pw, W)
                 best, where = pooled[r, ph, pw], argmax[r, ph, pw]
-                empty = h2 <= h1 or w2 <= w1
-                for c in range(C):
-                    best[c] = 0 if empty else -np.inf
-                    where[c] = -1
+                if h2 <= h1 or w2 <= w1:  # an empty bin: no winner
+                    best[:] = 0
+                    where[:] = -1
+                    continue
+                best[:] = features[n, h1, w1]
+                where[:] = h1 * W + w1
                 for h in range(h1, h2):
                     for w in range(w1, w2):
                         for c in range(C):
-                            if features[n, h, w, c] > best[c]:  # strict: the first of equals wins
-                                best[c] = features[n, h, w, c]
+                            value = features[n, h, w, c]
+                            if value > best[c] or value != value:  # strict: the first of equals wins; NaN shows
+                                best[c] = value
                                 where[c] = h * W + w
 
 
@@ -105,24 +133,37 @@ def roi_pool_backward(
     -------
     dfeatures : (N, H, W, C), same dtype as dpooled; 0 where a cell never won
     """
+    N, H, W, C = features_shape
+    check_shape("roi_pool_backward", "dpooled", dpooled, (len(rois), None, None, C))
+    check_floats("roi_pool_backward", dpooled=dpooled)
+    check_shape("roi_pool_backward", "argmax", argmax, dpooled.shape)
+    check_rois("roi_pool_backward", rois, N, 1.0)
     dfeatures = np.zeros(features_shape, dpooled.dtype)
-    _backward(dpooled, argmax, rois[:, 0].astype(np.int64), CHANNELS_PER_OWNER, dfeatures)
+    owners = (C + CHANNELS_PER_OWNER - 1) // CHANNELS_PER_OWNER
+    off_the_map = np.zeros(owners, np.int64)  # winners beyond the last cell, by owner
+    _backward(dpooled, argmax, rois[:, 0].astype(np.int64), CHANNELS_PER_OWNER, off_the_map, dfeatures)
+    if off_the_map.any():
+        raise ValueError(
+            f"roi_pool_backward: argmax names {off_the_map.sum()} cells beyond a map of {H}×{W}; it belongs to another"
+        )
     return dfeatures
 
 
 @njit(parallel=True, cache=True)
-def _backward(dpooled, argmax, image_index, channels_per_owner, dfeatures):
+def _backward(dpooled, argmax, image_index, channels_per_owner, off_the_map, dfeatures):
     R, PH, PW, C = dpooled.shape
     N, H, W, _ = dfeatures.shape
     cells = dfeatures.reshape(N, H * W, C)
     # Regions share cells, so a region cannot own what it writes; a channel can. Each owner adds in the same order
     # (r, ph, pw) whatever the number of threads.
-    for owner in prange((C + channels_per_owner - 1) // channels_per_owner):
+    for owner in prange(len(off_the_map)):
         for r in range(R):
             n = image_index[r]
             for ph in range(PH):
                 for pw in range(PW):
                     for c in range(owner * channels_per_owner, min((owner + 1) * channels_per_owner, C)):
                         cell = argmax[r, ph, pw, c]
-                        if cell >= 0:
+                        if cell >= H * W:
+                            off_the_map[owner] += 1
+                        elif cell >= 0:
                             cells[n, cell, c] += dpooled[r, ph, pw, c]

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from minircnn.kernels.checks import check_shape
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
 from minircnn.kernels.patches import conv_patches_backward, conv_patches_forward
-from minircnn.layers.layer import Layer, Parameter, check_shape
+from minircnn.layers.layer import Layer, Parameter
 
 
 class Conv(Layer):

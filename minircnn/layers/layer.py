@@ -50,13 +50,3 @@ class Layer:
                 "call model.train(), then forward, then backward"
             )
         return value
-
-
-def check_shape(owner: str, argument: str, array: np.ndarray, expected: tuple[int | None, ...]) -> None:
-    """Raise ValueError unless `array` has the expected shape; None stands for any size."""
-    fits = array.ndim == len(expected) and all(
-        want in (None, have) for want, have in zip(expected, array.shape, strict=True)
-    )
-    if not fits:
-        wanted = ", ".join("any" if size is None else str(size) for size in expected)
-        raise ValueError(f"{owner}: {argument} should have shape ({wanted}), not {array.shape}")

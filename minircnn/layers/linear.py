@@ -6,8 +6,9 @@ flattened, so its rows run over PH, PW, C in that order.
 
 import numpy as np
 
+from minircnn.kernels.checks import check_shape
 from minircnn.kernels.matmul import matmul
-from minircnn.layers.layer import Layer, Parameter, check_shape
+from minircnn.layers.layer import Layer, Parameter
 
 
 class Linear(Layer):

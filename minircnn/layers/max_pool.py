@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from minircnn.kernels.checks import check_shape
 from minircnn.kernels.max_pool import max_pool_backward, max_pool_forward
-from minircnn.layers.layer import Layer, check_shape
+from minircnn.layers.layer import Layer
 
 
 class MaxPool(Layer):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
-from minircnn.layers.layer import Layer, check_shape
+from minircnn.layers.layer import Layer
 
 
 class RoIPool(Layer):
@@ -23,13 +23,6 @@ class RoIPool(Layer):
 
     def forward(self, features: np.ndarray, rois: np.ndarray) -> np.ndarray:
         """features (N, H, W, C), rois (R, 5) as image index, x1, y1, x2, y2 in pixels → pooled (R, PH, PW, C)."""
-        check_shape("RoIPool", "features", features, (None, None, None, None))
-        check_shape("RoIPool", "rois", rois, (None, 5))
-        if len(rois) and not (rois[:, 0].min() >= 0 and rois[:, 0].max() < len(features)):
-            raise ValueError(
-                f"RoIPool: the first column of rois is the image's index in the batch, 0 to {len(features) - 1}; "
-                f"it runs from {rois[:, 0].min():g} to {rois[:, 0].max():g}"
-            )
         pooled, argmax = roi_pool_forward(features, rois, self.output_size, self.spatial_scale)
         if self.training:
             self.argmax, self.rois, self.features_shape = argmax, rois, features.shape

@@ -1,7 +1,8 @@
 """Pascal VOC's measure: precision against recall at one IoU, and the average precision taken from it.
 
 The rules are VOC2007's: detections are matched best score first, each to the true box of its class that it overlaps
-most; it counts as right when that overlap passes 0.5 and the box is not taken yet. Areas count the last pixel (+1).
+most; it counts as right when that overlap is 0.5 or more, as the devkit compares, and the box is not taken yet. Areas
+count the last pixel (+1).
 """
 
 from collections.abc import Sequence
@@ -58,7 +59,7 @@ def _match(
     taken = np.zeros(len(truth), bool)
     for d in np.argsort(-scores, kind="stable"):
         best = overlap[d].argmax()
-        if overlap[d, best] <= threshold:
+        if overlap[d, best] < threshold:
             continue
         if difficult[best]:
             counts[d] = False

@@ -35,6 +35,11 @@ class Preprocessing:
 
     def apply(self, image: np.ndarray) -> tuple[np.ndarray, float]:
         """image (H, W, 3) uint8 RGB → input (H', W', 3) float32 and the factor H'/H (up to rounding)."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise ValueError(
+                f"an image should have shape (H, W, 3) and type uint8, RGB, not {image.shape} {image.dtype}; "
+                "read it with minircnn.data.read_image"
+            )
         scale = self.image_scale(*image.shape[:2])
         if scale != 1:
             size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))

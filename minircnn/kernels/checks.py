@@ -1,0 +1,39 @@
+"""What every kernel's wrapper asks of its arrays before the loops begin, where nothing is asked any more.
+
+A loop that reads past an array's end or takes whole numbers for fractions gives a wrong number and says nothing.
+"""
+
+import numpy as np
+
+
+def check_shape(owner: str, argument: str, array: np.ndarray, expected: tuple[int | None, ...]) -> None:
+    """Raise ValueError unless `array` has the expected shape; None stands for any size."""
+    fits = array.ndim == len(expected) and all(
+        want in (None, have) for want, have in zip(expected, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in expected)
+        raise ValueError(f"{owner}: {argument} should have shape ({wanted}), not {array.shape}")
+
+
+def check_floats(owner: str, **arrays: np.ndarray) -> None:
+    """Raise ValueError unless all arrays are float32, or all float64."""
+    kinds = {name: array.dtype for name, array in arrays.items()}
+    first = next(iter(kinds.values()))
+    if first not in (np.float32, np.float64) or any(kind != first for kind in kinds.values()):
+        found = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
+        raise ValueError(f"{owner}: arrays should be float32, or all float64, not {found}; convert with astype")
+
+
+def check_finite(owner: str, argument: str, array: np.ndarray) -> None:
+    """Raise ValueError where a value is NaN or infinite."""
+    if not np.isfinite(array).all():
+        raise ValueError(f"{owner}: {argument} holds values that are not finite (NaN or infinity)")
+
+
+def check_window(owner: str, **numbers: int) -> None:
+    """Raise ValueError unless the sizes of kernels, windows and strides are whole numbers of at least 1."""
+    for name, value in numbers.items():
+        least = 0 if name == "padding" else 1
+        if not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"{owner}: {name} should be a whole number of at least {least}, not {value!r}")
