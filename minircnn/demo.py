@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minircnn.data import write_scenes
+from minircnn.errors import InputError
 from minircnn.finish import finish_run
-from minircnn.training.data import open_split
+from minircnn.training.data import fill_cache, open_split
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Training
@@ -28,26 +29,48 @@ class DemoSize:
 
 
 FULL = DemoSize(train=2400, validation=100, test=300, epochs=4)
+SCENES = "scenes"  # folder of the data, in the run's own
 QUICK = DemoSize(train=240, validation=30, test=60, epochs=2)
 
 
 def run_demo(out: Path, quick: bool, seed: int, report: Callable[[str, int, int, str], None]) -> dict:
-    """Run or go on with the demo in `out`; gives what metrics.json holds."""
+    """Run or go on with the demo in `out`; gives what metrics.json holds.
+
+    Raises
+    ------
+    InputError : `out` holds something else, another run, or a demo of another size or seed
+    """
     size = QUICK if quick else FULL
-    folder, scenes = RunFolder(out), out / "scenes"
-    write_scenes(
-        scenes,
-        size.train,
-        size.validation,
-        seed=seed,
-        test=size.test,
-        progress=lambda done, total: report("scenes", done, total, ""),
-    )
+    folder, scenes = RunFolder(out), out / SCENES
+    _check(folder, scenes, size, seed)
     warm_up(report)
-    if folder.last.exists():
-        training = Training.resume(folder, report)
-    else:
-        training = Training.start(folder, TrainSettings(data=str(scenes), epochs=size.epochs, seed=seed), report)
-    training.run(report)
-    test, _ = open_split(training.settings, "test", None, folder.path, training.data.cache, report)
-    return finish_run(training, test, report)
+    with folder.claimed():
+        write_scenes(
+            scenes,
+            size.train,
+            size.validation,
+            seed=seed,
+            test=size.test,
+            progress=lambda done, total: report("scenes", done, total, ""),
+        )
+        if folder.holds_a_run:
+            training = Training.resume(folder, report, data=scenes)
+        else:
+            settings = TrainSettings(data=str(scenes), epochs=size.epochs, seed=seed)
+            training = Training.start(folder, settings, report, besides=(SCENES,))
+        training.run(report)
+        test = open_split(training.settings, "test", None, folder.path, report)
+        test.keep_index()
+        test, _ = fill_cache(test, training.data.cache, False, "proposals test", report)
+        return finish_run(training, test, report)
+
+
+def _check(folder: RunFolder, scenes: Path, size: DemoSize, seed: int) -> None:
+    if not folder.holds_a_run:
+        return folder.check_free(besides=(SCENES,))
+    settings = folder.read_settings()
+    if Path(settings.data).name != SCENES or not scenes.is_dir():
+        raise InputError(f"{folder.path} holds a run that is no demo; choose another --out")
+    if (settings.epochs, settings.seed) != (size.epochs, seed):
+        raise InputError(f"{folder.path} holds a demo of another size or seed; choose another --out, or the same flags")
+    return None

@@ -4,34 +4,41 @@ Whatever the project writes goes through here, so a full disk or a lost process 
 cannot be written is one sentence.
 """
 
+import errno
 import json
 import math
 import os
+import shlex
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from minircnn.errors import InputError
 
+REMEDY = "make room or choose another folder"
 LONGEST_NAME = 255  # bytes, on every usual file system
 ROOM_FOR_SUFFIX = 24  # bytes of a temporary name that are not the file's own
 
 
 @contextmanager
-def written_whole(path: Path, remedy: str = "make room or choose another folder") -> Iterator[Path]:
-    """Give a temporary path to write to; when the block ends well, sync it and rename it to `path`.
+def written_whole(path: Path, remedy: str = REMEDY, durable: bool = True) -> Iterator[Path]:
+    """Give a temporary path to write to; when the block ends well, rename it to `path`. Makes missing folders.
 
-    The file gets the permissions that the user's umask gives any new file. An OSError in the block, or here, becomes
-    an InputError with the remedy, and the temporary file is gone.
+    The file gets the permissions that the user's umask gives any new file. `durable` waits for the disk, so that even
+    a power cut leaves the old content or the new. An OSError in the block, or here, becomes an InputError with the
+    remedy, and the temporary file is gone.
     """
     own = os.fsdecode(os.fsencode(path.name)[: LONGEST_NAME - ROOM_FOR_SUFFIX])
     temporary = path.with_name(f"{own}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
         mode = temporary.stat().st_mode
         yield temporary
-        with open(temporary, "r+b") as file:  # Windows syncs only what was opened to be written
-            os.fsync(file.fileno())
+        if durable:
+            sync(temporary)
         os.chmod(temporary, mode)  # a library may have made it the user's alone
         os.replace(temporary, path)
     except OSError as error:
@@ -41,9 +48,15 @@ def written_whole(path: Path, remedy: str = "make room or choose another folder"
             temporary.unlink()
 
 
-def write_bytes(path: Path, content: bytes, remedy: str = "make room or choose another folder") -> None:
+def sync(path: Path) -> None:
+    """Wait until the file's content is on the disk."""
+    with open(path, "r+b") as file:  # Windows syncs only what was opened to be written
+        os.fsync(file.fileno())
+
+
+def write_bytes(path: Path, content: bytes, remedy: str = REMEDY, durable: bool = False) -> None:
     """Write whole or not at all."""
-    with written_whole(path, remedy) as temporary:
+    with written_whole(path, remedy, durable) as temporary:
         temporary.write_bytes(content)
 
 
@@ -79,3 +92,99 @@ def read_json(path: Path, remedy: str) -> dict:
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object; {remedy}")
     return content
+
+
+def check_creatable(folder: Path) -> None:
+    """InputError unless a folder that is not there yet could be made; makes nothing."""
+    above = folder.absolute().parent
+    while not above.exists():
+        above = above.parent
+    if not above.is_dir():
+        raise InputError(f"{folder} cannot be made ({above} is a file); choose another folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(f"{folder} cannot be made ({above}: Permission denied); choose another folder")
+
+
+def reason(error: OSError) -> str:
+    """What went wrong with a path, without the path: "File name too long"."""
+    return error.strerror or str(error)
+
+
+def shell_words(words: list[str]) -> str:
+    """A command as it would be typed: words with spaces or signs in quotes."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+_held: dict[Path, int] = {}  # lock files of this process, and how many blocks hold each
+
+
+@contextmanager
+def locked(path: Path, taken: str) -> Iterator[None]:
+    """Hold a lock file within the block, for this process; makes missing folders.
+
+    The system lets go of it when the process ends, however it ends. Blocks of one process may nest.
+
+    Raises
+    ------
+    InputError : another process holds it; `taken` says of what
+    """
+    path = path.absolute()
+    if path in _held:
+        _held[path] += 1
+        try:
+            yield
+        finally:
+            _held[path] -= 1
+        return
+    file = _take(path, taken)
+    _held[path] = 1
+    try:
+        yield
+    finally:
+        del _held[path]
+        if os.name == "nt":  # which removes no open file
+            file.close()
+        with suppress(OSError):  # elsewhere while it is held: whoever opened it meanwhile sees that and asks again
+            path.unlink()
+        file.close()
+
+
+def _take(path: Path, taken: str) -> IO[bytes]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            file = open(path, "a+b")  # noqa: SIM115 (held for as long as the lock is)
+            if not _lock(file):
+                file.seek(0)
+                holder = file.read(32).decode(errors="replace").strip()
+                file.close()
+                raise InputError(f"{taken}{f' (number {holder})' if holder else ''}; wait for it or stop it first")
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                file.truncate(0)
+                file.write(f"{os.getpid()}\n".encode())
+                file.flush()
+                return file
+            file.close()  # the former holder removed it between our opening and locking it
+    except OSError as error:
+        raise InputError(f"{path.parent} cannot be written ({reason(error)}); choose another folder") from None
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Take the system's lock on an open file; False if another process has it."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(1 << 20)  # a byte beyond the content, which others may still read
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            return False
+        if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):  # a file system without locks
+            return True
+        raise
+    return True

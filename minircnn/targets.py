@@ -4,11 +4,15 @@ Comes between the proposals and the model (Fast R-CNN, section 2.3). A proposal 
 garment by at least one half and background when its best overlap lies in [0.1, 0.5); the rest are not used.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from minircnn.boxes import encode_boxes, iou_matrix
+from minircnn.errors import InputError
+
+MOST_ROIS = 100_000  # of one image: more than any search proposes
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,29 @@ class SamplingSettings:
     background_iou_low: float = 0.1  # background from here …
     background_iou_high: float = 0.5  # … to below here
 
+    @property
+    def most_foreground(self) -> int:
+        """Foreground RoIs of one image at most."""
+        return round(self.rois_per_image * self.foreground_fraction)
+
+    def __post_init__(self):
+        for name in ("foreground_fraction", "foreground_iou", "background_iou_low", "background_iou_high"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} should lie in [0, 1], not {getattr(self, name)}")
+        if not 1 <= self.rois_per_image <= MOST_ROIS:
+            raise InputError(f"rois_per_image should be 1 to {MOST_ROIS}, not {self.rois_per_image}")
+        if self.most_foreground < 1:
+            raise InputError(
+                f"rois_per_image is {self.rois_per_image}, of which {self.foreground_fraction:.0%} may be foreground: "
+                f"not one; give at least {math.ceil(1 / max(self.foreground_fraction, 1e-6))}"
+            )
+
 
 @dataclass(frozen=True)
 class OffsetStatistics:
     """Mean and standard deviation of the offsets, per class: targets are normalised with them.
 
-    The stored model's `bbox_pred` is un-normalised (`FastRCNN.fold_statistics`), so detection needs neither.
+    The stored model's `bbox_pred` is un-normalised (`FastRCNN.folded_parameters`), so detection needs neither.
 
     Attributes
     ----------
@@ -90,8 +111,7 @@ def sample_rois(
     background = np.flatnonzero((overlap >= settings.background_iou_low) & (overlap < settings.background_iou_high))
     if len(truth) == 0:  # nothing to overlap: the whole image is background
         background = np.arange(len(candidates))
-    most = round(settings.rois_per_image * settings.foreground_fraction)
-    foreground = _draw(foreground, most, rng)
+    foreground = _draw(foreground, settings.most_foreground, rng)
     background = _draw(background, settings.rois_per_image - len(foreground), rng)
 
     chosen = np.concatenate([foreground, background])

@@ -153,7 +153,9 @@ def test_detect_refuses_what_is_no_image(model, tmp_path):
     (tmp_path / "text.jpg").write_text("no image")
     assert_one_sentence(run("detect", model, tmp_path / "text.jpg", "--out", tmp_path / "o"), "text.jpg")
     (tmp_path / "empty").mkdir()
-    assert_one_sentence(run("detect", model, tmp_path / "empty", "--out", tmp_path / "o"), "holds no .jpg or .png")
+    assert_one_sentence(
+        run("detect", model, tmp_path / "empty", "--out", tmp_path / "o"), "holds no image that can be read"
+    )
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "I;16", "P"])

@@ -189,7 +189,7 @@ BAD_ITEMS = {
     "zero width": (_item(box=(5, 5, 5, 9)), r"bounding_box is \[5, 5, 5, 9\], which has no area; it needs"),
     "zero height": (_item(box=(5, 9, 8, 9)), "bounding_box .* has no area"),
     "negative area": (_item(box=(9, 9, 5, 5)), "bounding_box .* has no area"),
-    "area too small to tell": (_item(box=(30, 5, 30.0000001, 9)), "bounding_box .* has no area"),
+    "area too small to tell": (_item(box=(30, 5, 30.0000001, 9)), "bounding_box .* less than one pixel"),
     "three numbers": (_item(box=(1, 2, 3)), "bounding_box .* expected four numbers"),
     "five numbers": (_item(box=(1, 2, 3, 4, 5)), "bounding_box .* expected four numbers"),
     "box of strings": (_item(box=("1", "2", "3", "4")), "bounding_box .* expected four numbers"),
@@ -483,7 +483,7 @@ def test_index_leaves_no_other_file(passes):
 
 def test_index_that_cannot_be_written_is_named(three, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file/index: the index cannot be written"):
+    with pytest.raises(InputError, match=r"file/index cannot be written .*index"):
         three.read(index=tmp_path / "file" / "index")
 
 
@@ -505,7 +505,9 @@ def test_memory_is_a_few_bytes_an_image(folder, tmp_path):
     for index in (None, tmp_path / "index"):
         tracemalloc.start()
         samples = folder.read(index=index)
-        held[index] = tracemalloc.get_traced_memory()[0] / len(samples)
+        # the package's own: Python's table of interned strings may double at any moment
+        own = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*minircnn*")])
+        held[index] = sum(trace.size for trace in own.traces) / len(samples)
         tracemalloc.stop()
     in_memory, mapped = held.values()
     assert in_memory < 13 * 20 + 60  # 13 boxes and labels, name, size, ends

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numba
 import numpy as np
@@ -50,7 +51,8 @@ def test_a_run_leaves_its_files_and_a_detector(scenes, tmp_path):
     metrics = finish_run(training, training.data.validation, lambda *_: None)
     names = {path.name for path in (tmp_path / "run").iterdir() if not path.name.startswith("index-")}
     assert names == {
-        "settings.json", "log.csv", "last.safetensors", "best.safetensors", "metrics.json", "report.html"
+        "settings.json", "log.csv", "last.safetensors", "best.safetensors", "metrics.json", "report.html",
+        "previous.safetensors",
     }  # fmt: skip
     stored = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert stored["images"] == 4
@@ -151,9 +153,10 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(damage, tmp_path, rn
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path, rng, scenes):
-    save_model(tmp_path / "model.safetensors", FastRCNN(vgg_small(), 3, rng))
+    other = replace(vgg_small(), hidden=(64, 64))
+    save_model(tmp_path / "model.safetensors", FastRCNN(other, 3, rng))
     given = settings(scenes, weights=str(tmp_path / "model.safetensors"))
-    with pytest.raises(InputError, match="of another architecture: cls_score"):
+    with pytest.raises(InputError, match="of another architecture: fc6"):
         Training.start(RunFolder(tmp_path / "run"), given)
 
 

@@ -4,11 +4,12 @@ Heavy modules are imported inside the commands, so that `minircnn --help` answer
 """
 
 import sys
+from typing import Annotated
 
 import typer
 
-from minircnn.cli import data, detection, training
-from minircnn.errors import InputError
+from minircnn.cli import data, detect, evaluate, gradcheck, training
+from minircnn.cli.console import complain, one_sentence, prepare_streams
 
 app = typer.Typer(
     name="minircnn",
@@ -19,21 +20,43 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(data.app, name="data")
-app.command()(training.demo)
-app.command()(training.train)
-app.command("eval")(detection.evaluate)
-app.command()(detection.detect)
-app.command()(data.proposals)
-app.command()(detection.gradcheck)
+app.command()(one_sentence(training.demo))
+app.command()(one_sentence(training.train))
+app.command("eval")(one_sentence(evaluate.evaluate))
+app.command()(one_sentence(detect.detect))
+app.command()(one_sentence(data.proposals))
+app.command()(one_sentence(gradcheck.gradcheck))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from minircnn import __version__
+
+        print(f"minircnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:
     """Run the command line; what the user caused ends in one sentence and exit code 2."""
+    prepare_streams()
+    usage_error = typer.BadParameter.__base__  # click's own class, wherever this version of typer keeps click
     try:
-        app()
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
+        code = app(standalone_mode=False)
+    except usage_error as error:
+        if not (words := error.format_message()):  # no arguments: the help was printed
+            sys.exit(2)
+        command = error.ctx.command_path if error.ctx else "minircnn"
+        code = complain(f"{words.rstrip('.')}; see `{command} --help`")
+    except (KeyboardInterrupt, typer.Abort):
         print("\nstopped", file=sys.stderr)
-        sys.exit(130)
+        code = 130
+    sys.exit(code or 0)

@@ -1,10 +1,105 @@
-"""What commands print while they work: bars on a terminal, plain lines elsewhere; and their figures as JSON."""
+"""What commands print while they work: bars on a terminal, plain lines elsewhere; and their figures as JSON.
 
+Whatever a console cannot show (an old Korean or Western code page, a file name that is no UTF-8) is written in plain
+letters instead of stopping the program.
+"""
+
+import codecs
+import functools
+import os
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import typer
+
+from minircnn.errors import InputError
+
 LINE_EVERY = 15.0  # seconds between plain lines of one stage
+PLAIN = {
+    "–": "-", "−": "-", "…": "...", "×": "x", "·": ".", "½": "1/2", "²": "2", "≥": ">=", "≤": "<=", "→": "->",
+    "σ": "sigma", "≈": "~", "“": '"', "”": '"', "’": "'",
+}  # fmt: skip
+
+
+def prepare_streams() -> None:
+    """Let stdout and stderr survive what their encoding has no letter for."""
+    codecs.register_error("minircnn.plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="minircnn.plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(PLAIN.get(letter) or _escaped(letter) for letter in missing), error.end
+
+
+def _escaped(letter: str) -> str:
+    """\\xc7 for the byte of a name that is no UTF-8, \\ud55c for a letter."""
+    code = ord(letter)
+    return (
+        f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else letter.encode("ascii", "backslashreplace").decode()
+    )
+
+
+class Stopped(Exception):
+    """Ctrl-C, with what is saved and the command that goes on; the command line ends with 130."""
+
+
+@contextmanager
+def on_interrupt(saved: str | Callable[[], str], command: list[str] | None = None) -> Iterator[None]:
+    """Where Ctrl-C ends the block, say what is saved and how to go on: with `command`, or the one that was typed."""
+    from minircnn.files import shell_words
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        text = saved if isinstance(saved, str) else saved()
+        raise Stopped(f"stopped; {text}. Go on with: {shell_words(command or this_command())}") from None
+
+
+def this_command() -> list[str]:
+    """The command that is running, as it was typed."""
+    return ["minircnn", *sys.argv[1:]]
+
+
+def one_sentence(command: Callable) -> Callable:
+    """A command whose faults of the user's making end in one sentence and exit code 2, and Ctrl-C in 130."""
+
+    @functools.wraps(command)
+    def guarded(*arguments, **named):
+        try:
+            return command(*arguments, **named)
+        except InputError as error:
+            raise typer.Exit(complain(str(error))) from None
+        except Stopped as stop:
+            print(stop)
+            raise typer.Exit(130) from None
+        except KeyboardInterrupt:
+            print("stopped; nothing was written")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # `minircnn … | head`: whoever read has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(141) from None
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise typer.Exit(complain(f"{where}{error.strerror or error}; choose another path")) from None
+        except MemoryError as error:
+            words = f" ({error})" if str(error) else ""
+            raise typer.Exit(complain(f"memory ran out{words}; ask for less at once, or for smaller images")) from None
+
+    return guarded
+
+
+def complain(sentence: str) -> int:
+    """Print an error and give its exit code."""
+    print(f"error: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+    return 2
 
 
 class Console:
@@ -21,11 +116,11 @@ class Console:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             self.bars = Progress(
-                TextColumn("{task.description:22}"),
+                TextColumn("{task.description:22}", markup=False),
                 BarColumn(bar_width=30),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[words]}"),
+                TextColumn("{task.fields[words]}", markup=False),
             )
             self.bars.start()
         return self
@@ -64,27 +159,49 @@ class Console:
     def say(self, text: str) -> None:
         """A line of its own."""
         if self.bars:
-            self.bars.console.print(text, highlight=False)
+            self.bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             print(text, flush=True)
 
 
-def write_figures(path: Path | None, content: dict | list) -> None:
-    """`--json FILE`: the printed figures for other programs."""
+MADE_BY = "made_by"
+
+
+def check_figures(path: Path | None) -> None:
+    """`--json FILE`, before the work: InputError where it cannot be written, or is a file of somebody else's."""
+    from minircnn.files import check_creatable, read_json
+
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give --json a file")
+    if not path.parent.is_dir():
+        check_creatable(path.parent)
+    if path.exists():
+        try:
+            own = MADE_BY in read_json(path, "")
+        except InputError:
+            own = False
+        if not own:
+            raise InputError(f"{path} is there already and was not written by minircnn; choose another --json")
+
+
+def write_figures(path: Path | None, command: str, content: dict) -> None:
+    """`--json FILE`: the figures for other programs, written before they are printed."""
     if path is not None:
         from minircnn.files import write_json
 
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, content)
+        write_json(path, {MADE_BY: f"minircnn {command}"} | content)
 
 
 def print_measures(metrics: dict) -> None:
     """The headline figures and a line per class."""
-    print(f"mAP50 {_figure(metrics['mAP50'])}   mAP75 {_figure(metrics['mAP75'])}   AP {_figure(metrics['AP'])}   "
-          f"VOC07 {_figure(metrics['voc07_mAP'])}   ({metrics['images']} images)")  # fmt: skip
+    print(f"mAP50 {figure(metrics['mAP50'])}   mAP75 {figure(metrics['mAP75'])}   AP {figure(metrics['AP'])}   "
+          f"VOC07 {figure(metrics['voc07_mAP'])}   ({metrics['images']} images)")  # fmt: skip
     for name, row in metrics["per_class"].items():
-        print(f"  {name:22} AP50 {_figure(row['AP50'])}   AP75 {_figure(row['AP75'])}   of {row['truths']}")
+        print(f"  {name:22} AP50 {figure(row['AP50'])}   AP75 {figure(row['AP75'])}   of {row['truths']}")
 
 
-def _figure(value: float | None) -> str:
-    return "  –  " if value is None else f"{value:.3f}"
+def figure(value: float | None) -> str:
+    """Three digits, or a dash where there was nothing to measure."""
+    return "  -  " if value is None or value != value else f"{value:.3f}"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from minircnn.cli.console import Console, write_figures
+from minircnn.cli.console import Console, check_figures, figure, on_interrupt, one_sentence, write_figures
 from minircnn.errors import InputError
 
 app = typer.Typer(help="Make data sets.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -17,6 +17,7 @@ def _group() -> None:
 
 
 @app.command()
+@one_sentence
 def scenes(
     out: Annotated[Path, typer.Option(help="Folder to make: train/, validation/, classes.json.")],
     images: Annotated[int, typer.Option(help="Training scenes.")] = 1000,
@@ -35,7 +36,7 @@ def scenes(
 
     if validation is None:
         validation = max(1, images // 10)
-    with Console() as console:
+    with Console() as console, on_interrupt(f"the scenes so far are in {out}"):
         write_scenes(
             out,
             images,
@@ -64,18 +65,18 @@ def proposals(
     """
     from minircnn.data import DeepFashion2
     from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
+    from minircnn.training.data import fill_cache
 
     if mode not in ("fast", "quality"):
         raise InputError(f"--mode should be fast or quality, not {mode!r}")
-    with Console() as console:
+    check_figures(json)
+    with Console() as console, on_interrupt(f"the proposals so far are in {out}"):
         samples = DeepFashion2(data / split, limit=limit, skip_bad=skip_bad)
         cache = ProposalCache(out, ProposalSettings(mode=mode))
-        failed = cache.fill(
-            samples, workers=workers, skip_bad=skip_bad, progress=lambda done, total: console("proposals", done, total)
-        )
-        for sentence in [*samples.skipped, *(sentence for _, sentence in failed)]:
+        samples, failed = fill_cache(samples, cache, skip_bad, "proposals", console, workers)
+        left_out = [*samples.left_out, *samples.skipped, *failed]
+        for sentence in left_out:
             console.say(f"skipped: {sentence}")
-    samples = samples.without({image_id for image_id, _ in failed})
     counts: list[int] = []
 
     def pairs():
@@ -86,10 +87,9 @@ def proposals(
 
     recall = proposal_recall(pairs())
     mean = sum(counts) / max(1, len(counts))
+    figures = {"images": len(counts), "proposals_per_image": mean, "recall50": recall[0.5], "recall70": recall[0.7]}
+    write_figures(json, "proposals", figures | {"skipped": left_out})
     print(
         f"{len(counts)} images, {mean:.0f} proposals each; "
-        f"recall {recall[0.5]:.3f} at IoU 0.5, {recall[0.7]:.3f} at 0.7"
-    )
-    write_figures(
-        json, {"images": len(counts), "proposals_per_image": mean, "recall50": recall[0.5], "recall70": recall[0.7]}
+        f"recall {figure(recall[0.5])} at IoU 0.5, {figure(recall[0.7])} at 0.7"
     )

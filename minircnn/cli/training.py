@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from minircnn.cli.console import Console, print_measures
+from minircnn.cli.console import Console, Stopped, figure, on_interrupt, print_measures, this_command
 from minircnn.errors import InputError
 
 
@@ -22,21 +22,23 @@ def demo(
     from minircnn.training.train import Interrupted
 
     try:
-        with Console() as console:
+        with Console() as console, on_interrupt(f"scenes, proposals and the last checkpoint are in {out}"):
             metrics = run_demo(out, quick, seed, console)
     except Interrupted:
-        _interrupted(f"minircnn demo --out {out}{' --quick' if quick else ''}")
-    print_measures(metrics)
-    print(
-        f"trained in {metrics['train_seconds']:.0f} s; proposals reach {metrics['proposal_recall50']:.3f} of garments"
-    )
-    print(f"Done. Open {out / 'report.html'} in a browser.")
+        raise _stopped(this_command()) from None
+    _print_end(metrics, out / "report.html", out / "best.safetensors")
 
 
 def train(
+    ctx: typer.Context,
     data: Annotated[Path | None, typer.Option(help="Folder with train/ and validation/.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder to make.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder, bit for bit.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder to make: new, or empty.")] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            help="Go on with the run in this folder, bit for bit; --epochs may differ, --data may have moved."
+        ),
+    ] = None,
     format: Annotated[str, typer.Option(help="Layout of --data.")] = "deepfashion2",
     backbone: Annotated[str, typer.Option(help="vgg_small or vgg16.")] = "vgg_small",
     weights: Annotated[Path | None, typer.Option(help="Start from this model file.")] = None,
@@ -48,6 +50,7 @@ def train(
     rois_per_image: Annotated[int, typer.Option(help="RoIs drawn from each.")] = 64,
     classes: Annotated[str | None, typer.Option(help="Learn only these, comma-separated.")] = None,
     limit: Annotated[int | None, typer.Option(help="Use only the first N training images.")] = None,
+    validation_limit: Annotated[int | None, typer.Option(help="Use only the first N validation images.")] = None,
     proposals: Annotated[Path | None, typer.Option(help="Folder that caches proposals, to share between runs.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip and count broken files.")] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
@@ -58,8 +61,8 @@ def train(
     """
     if resume is None and (data is None or out is None):
         raise InputError("train needs --data DIR and --out RUN to begin a run, or --resume RUN to go on with one")
-    if resume is not None and (data is not None or out is not None):
-        raise InputError("--resume RUN takes data and settings from the run: leave out --data and --out")
+    if resume is not None:
+        _refuse_other_flags(ctx)
     from minircnn.finish import finish_run
     from minircnn.targets import SamplingSettings
     from minircnn.training.run_folder import RunFolder
@@ -68,42 +71,71 @@ def train(
     from minircnn.training.warm_up import warm_up
 
     folder = RunFolder(resume or out)
+    go_on = ["minircnn", "train", "--resume", str(folder.path)]
     try:
         with Console() as console:
-            if resume is not None:
-                training = Training.resume(folder, console)
-            else:
-                settings = TrainSettings(
-                    data=str(data),
-                    format=format,
-                    backbone=backbone,
-                    weights=str(weights) if weights else None,
-                    epochs=epochs,
-                    lr=lr,
-                    images_per_step=images_per_step,
-                    seed=seed,
-                    classes=tuple(name.strip() for name in classes.split(",")) if classes else None,
-                    limit=limit,
-                    proposals_folder=str(proposals) if proposals else None,
-                    skip_bad=skip_bad,
-                    sampling=SamplingSettings(rois_per_image=rois_per_image),
-                )
-                training = Training.start(folder, settings, console)
+            warm_up(console)
+            with on_interrupt(lambda: _kept_before_training(folder)):
+                if resume is not None:
+                    training = Training.resume(folder, console, epochs, data)
+                else:
+                    settings = TrainSettings(
+                        data=str(data),
+                        format=format,
+                        backbone=backbone,
+                        weights=str(weights) if weights else None,
+                        epochs=epochs,
+                        lr=lr,
+                        images_per_step=images_per_step,
+                        seed=seed,
+                        classes=tuple(name.strip() for name in classes.split(",")) if classes is not None else None,
+                        limit=limit,
+                        validation_limit=validation_limit,
+                        proposals_folder=str(proposals) if proposals else None,
+                        skip_bad=skip_bad,
+                        sampling=SamplingSettings(rois_per_image=rois_per_image),
+                    )
+                    training = Training.start(folder, settings, console)
             for sentence in training.data.skipped:
                 console.say(f"skipped: {sentence}")
-            warm_up(console)
-            training.run(console)
-            metrics = finish_run(training, training.data.validation, console)
+            for sentence in training.notes:
+                console.say(f"note: {sentence}")
+            with on_interrupt(f"all steps up to the last checkpoint are in {folder.path}", go_on):
+                training.run(console)
+                metrics = finish_run(training, training.data.validation, console)
     except Interrupted:
-        _interrupted(f"minircnn train --resume {folder.path}")
+        raise _stopped(go_on) from None
+    _print_end(metrics, folder.report, folder.best)
+
+
+def _refuse_other_flags(ctx: typer.Context) -> None:
+    """--resume takes the run's own settings; a flag that would change them is named, never ignored."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in ctx.params
+        if name not in ("resume", "epochs", "data") and ctx.get_parameter_source(name).name == "COMMANDLINE"
+    ]
+    if given:
+        raise InputError(
+            f"--resume RUN takes data and settings from the run: leave out {', '.join(given)} (only --epochs may "
+            "differ, and --data say where moved data lies)"
+        )
+
+
+def _kept_before_training(folder) -> str:
+    return f"what is computed so far is in {folder.path}" if folder.path.is_dir() else "nothing was written yet"
+
+
+def _stopped(command: list[str]) -> Stopped:
+    from minircnn.files import shell_words
+
+    return Stopped(f"stopped; everything is saved. Go on with: {shell_words(command)}")
+
+
+def _print_end(metrics: dict, report: Path, best: Path) -> None:
     print_measures(metrics)
     print(
-        f"trained in {metrics['train_seconds']:.0f} s; proposals reach {metrics['proposal_recall50']:.3f} of garments"
+        f"trained in {metrics['train_seconds']:.0f} s; "
+        f"proposals reach {figure(metrics['proposal_recall50'])} of the garments"
     )
-    print(f"Done. Open {folder.report} in a browser; {folder.best} is the detector.")
-
-
-def _interrupted(command: str) -> None:
-    """Say how to go on, and end as a program does that was stopped by Ctrl-C."""
-    print(f"stopped; everything is saved. Go on with: {command}")
-    raise typer.Exit(130)
+    print(f"Done. Open {report} in a browser; {best} is the detector.")

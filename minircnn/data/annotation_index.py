@@ -4,7 +4,6 @@
 any size costs no memory and opens at once; a file that is damaged or was made for other files counts as none.
 """
 
-import contextlib
 import json
 import os
 import struct
@@ -14,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from minircnn.errors import InputError
+from minircnn.files import write_bytes
 
-_MAGIC = b"minircnn index 1"
+_MAGIC = b"minircnn index 2"  # raise it when the checks change: an index is what passed them
 _PREAMBLE = struct.Struct("<16sQQ")  # magic, bytes of the JSON header, CRC-32 of all that follows
 _ALIGNMENT = 8  # bytes: the widest number in the arrays
 _DTYPES = {
@@ -72,19 +71,7 @@ class AnnotationIndex:
         head = _padded(json.dumps(header).encode(), filling=b" ")
         content = head + b"".join(_padded(values.tobytes()) for values in self._arrays.values())
         preamble = _PREAMBLE.pack(_MAGIC, len(head), zlib.crc32(content))
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                file.write(preamble)
-                file.write(content)
-            part.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise InputError(
-                f"{path}: the index cannot be written ({error.strerror}); give a folder with room to write in"
-            ) from error
+        write_bytes(path, preamble + content, "give a folder with room for the index")
 
     @classmethod
     def load(cls, path: Path, fingerprint: str) -> "AnnotationIndex | None":

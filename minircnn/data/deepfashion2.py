@@ -5,14 +5,15 @@ opened again. DeepFashion2 itself, fashion scenes and anyone's own folder of thi
 """
 
 import copy
-import json
 import operator
+import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from minircnn.data.annotated_folder import AnnotatedFolder, Progress
+from minircnn.data.annotation import read_object
 from minircnn.data.sample import Sample
 from minircnn.errors import InputError
 
@@ -38,6 +39,8 @@ class DeepFashion2(Sequence[Sample]):
         Leave a file that fails a check out, and say so in `skipped`, instead of raising.
     index : path, optional
         File to keep the index in, mapped into memory; reused while no file of the folder and no setting has changed.
+    write_index : bool
+        False leaves writing it to `keep_index`; what is there is used all the same.
     progress : callable, optional
         Called as progress(done, total) while the index is built.
 
@@ -46,7 +49,9 @@ class DeepFashion2(Sequence[Sample]):
     class_names : tuple of str
         Label i + 1 is class_names[i].
     skipped : tuple of str
-        One sentence for each file that was left out.
+        One sentence for each file that failed a check and was left out.
+    left_out : tuple of str
+        A sentence for each folder that holds something that is no image or annotation.
 
     Raises
     ------
@@ -62,6 +67,7 @@ class DeepFashion2(Sequence[Sample]):
         limit: int | None = None,
         skip_bad: bool = False,
         index: str | Path | None = None,
+        write_index: bool = True,
         progress: Progress | None = None,
     ):
         self._folder = Path(folder)
@@ -73,11 +79,22 @@ class DeepFashion2(Sequence[Sample]):
         self.class_names = _subset(all_names, classes)
         files = AnnotatedFolder(self._folder, all_names, self.class_names, limit, skip_bad)
         self._index = files.index(None if index is None else Path(index), progress)
+        self.left_out = files.left_out
+        self._to_keep = None if index is None else (files, Path(index))
+        if write_index:
+            self.keep_index()
         self._rows = np.arange(len(self._index), dtype=np.int32)
 
     @property
     def skipped(self) -> tuple[str, ...]:
         return self._index.skipped
+
+    def keep_index(self) -> None:
+        """Write the index to the file that was given for it, if any, and map it into memory from there."""
+        if self._to_keep is not None:
+            files, path = self._to_keep
+            self._index = files.keep(self._index, path)
+            self._to_keep = None
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -90,23 +107,36 @@ class DeepFashion2(Sequence[Sample]):
         path = self._folder / "image" / self._index.name(row)
         height, width = self._index.size(row)
         boxes, labels = self._index.items(row)
-        return Sample(path.stem, path, height, width, boxes, labels)
+        return Sample(_image_id(path.name), path, height, width, boxes, labels)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[position] for position in range(len(self)))
 
+    def image_ids(self) -> Iterator[str]:
+        """The samples' ids, without their boxes."""
+        return (_image_id(self._index.name(row)) for row in self._rows)
+
+    def boxes_count(self) -> int:
+        """True boxes of all samples together."""
+        return sum(len(self._index.items(row)[1]) for row in self._rows)
+
     def without(self, image_ids: Collection[str]) -> "DeepFashion2":
         """The same samples less those of these ids; the index is shared, not copied."""
         view = copy.copy(self)
-        stays = [Path(self._index.name(row)).stem not in image_ids for row in self._rows]
+        stays = [image_id not in image_ids for image_id in self.image_ids()]
         view._rows = self._rows[np.array(stays, bool)]
         return view
+
+
+def _image_id(name: str) -> str:
+    """A file's name without its suffix, in NFC, as image and annotation are matched."""
+    return unicodedata.normalize("NFC", Path(name).stem)
 
 
 def _category_names(path: Path) -> tuple[str, ...]:
     """The names in classes.json, or DeepFashion2's own if there is none."""
     try:
-        content = json.loads(path.read_bytes())
+        content = read_object(path.read_bytes())
     except FileNotFoundError:
         return DEEPFASHION2_CLASSES
     except (OSError, ValueError, RecursionError) as error:
@@ -115,13 +145,13 @@ def _category_names(path: Path) -> tuple[str, ...]:
     valid = isinstance(names, list) and names and all(isinstance(name, str) and name for name in names)
     if not valid or len(set(names)) != len(names):
         raise InputError(f'{path}: expected {{"classes": ["name", …]}} with every name once; correct the key classes')
-    return tuple(names)
+    return tuple(unicodedata.normalize("NFC", name) for name in names)
 
 
 def _subset(all_names: tuple[str, ...], classes: Sequence[str] | None) -> tuple[str, ...]:
     if classes is None:
         return all_names
-    classes = tuple(classes)
+    classes = tuple(unicodedata.normalize("NFC", name) for name in classes)
     for name in classes:
         if name not in all_names:
             raise InputError(f"class {name!r} is unknown; choose among: {', '.join(all_names)}")

@@ -4,7 +4,6 @@
 depends on the seed, the split and i alone, so a folder can be extended or resumed and keeps the same bytes.
 """
 
-import contextlib
 import hashlib
 import io
 import json
@@ -24,11 +23,13 @@ from minircnn.data.materials import (
 )
 from minircnn.data.scenes import Item, compose_scene
 from minircnn.errors import InputError
+from minircnn.files import write_bytes
 
 SMALLEST_SIZE = 96  # pixels: the smallest garment would be 21 pixels long, and hard for a person to name
 JPEG_QUALITY = 95
 RECIPE = 1  # raise it when the same seed begins to give other scenes
 SPLITS = ("train", "validation", "test")
+REMEDY = "give a folder with room to write in"
 
 
 def write_scenes(
@@ -87,15 +88,13 @@ def write_scenes(
                 if not (image_path.exists() and annotation_path.exists()):
                     rng = np.random.default_rng([seed, SPLITS.index(split), number])
                     image, items = compose_scene(photographs, garments, size, rng)
-                    _write(image_path, _jpeg(image))
-                    _write(annotation_path, _annotation(items, number))
+                    write_bytes(image_path, _jpeg(image), REMEDY)
+                    write_bytes(annotation_path, _annotation(items, number), REMEDY)
                 done += 1
                 if progress:
                     progress(done, total)
     except OSError as error:
-        raise InputError(
-            f"{error.filename or out}: cannot be written ({error.strerror}); give a folder with room to write in"
-        ) from error
+        raise InputError(f"{error.filename or out}: cannot be written ({error.strerror}); {REMEDY}") from error
 
 
 def _check_arguments(counts: dict[str, int], size: int, seed: int) -> None:
@@ -142,23 +141,11 @@ def _claim(out: Path, settings: dict, counts: dict[str, int]) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: already there and not a folder of fashion scenes; give an empty or a new folder")
     out.mkdir(parents=True, exist_ok=True)
-    _write(marker, content)
+    write_bytes(marker, content, REMEDY)
 
 
 def _paths(out: Path, split: str, number: int) -> tuple[Path, Path]:
     return out / split / "image" / f"{number:06}.jpg", out / split / "annos" / f"{number:06}.json"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
 
 
 def _jpeg(image: np.ndarray) -> bytes:

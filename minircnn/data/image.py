@@ -18,8 +18,14 @@ from PIL import Image, ImageOps
 from minircnn.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif",
+    ".ppm", ".pgm", ".pbm", ".pnm",
+)  # fmt: skip
 MAX_PIXELS = 100_000_000  # a header that promises more is damaged or hostile; decoding it would take 300 MB
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_ASIDES = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 are the ones that exchange rows and columns
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 
@@ -49,7 +55,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
 def decode_image(data: bytes, path: str | Path) -> np.ndarray:
     """Decode the bytes of an image file; `path` only names it in errors. See `read_image`."""
-    with _opened(io.BytesIO(data), path) as image:
+    with _opened(_essence(io.BytesIO(data), whole=True), path) as image:
         try:
             image.load()
         except MemoryError:
@@ -78,9 +84,31 @@ def image_size(path: str | Path) -> tuple[int, int]:
         file = path.open("rb")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of an image file") from error
-    with file, _opened(file, path) as image:
+    with file, _opened(_essence(file, whole=False), path) as image:
         width, height = image.size
         return (width, height) if _orientation(image) >= 5 else (height, width)
+
+
+def _essence(file: BinaryIO, whole: bool) -> BinaryIO:
+    """The file; of a PNG, a copy without texts and colour profiles, up to the pixels or to the end.
+
+    They say nothing that is used here, but where they are large or damaged Pillow refuses the image because of them.
+    """
+    signature = file.read(len(_PNG))
+    if signature != _PNG:
+        file.seek(0)
+        return file
+    kept = bytearray(signature)
+    while len(head := file.read(8)) == 8:
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind == b"IDAT" and not whole:
+            break
+        if kind in _PNG_ASIDES:
+            file.seek(length + 4, io.SEEK_CUR)  # 4 bytes of checksum
+            continue
+        kept += head
+        kept += file.read(length + 4)
+    return io.BytesIO(bytes(kept + head))
 
 
 @contextmanager

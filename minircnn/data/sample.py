@@ -17,7 +17,7 @@ class Sample:
     Attributes
     ----------
     image_id : str
-        The file's name without its suffix, unique within its folder.
+        The file's name without its suffix, in NFC, unique within its folder.
     image_path : Path
     height, width : int
         In pixels.

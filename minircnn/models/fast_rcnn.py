@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from minircnn.kernels.checks import check_shape
 from minircnn.layers import Dropout, Layer, Parameter, ReLU, RoIPool
-from minircnn.layers.layer import check_shape
 from minircnn.models.heads import linear, output_layers
 from minircnn.models.vgg import VGG, first_weights
 from minircnn.targets import OffsetStatistics
@@ -152,6 +152,17 @@ class FastRCNN:
     def offsets(self, bbox_pred: np.ndarray) -> np.ndarray:
         """`bbox_pred` (R, 4(K+1)) as real offsets: the normalisation of training taken back."""
         return bbox_pred * self.statistics.std.reshape(-1) + self.statistics.mean.reshape(-1)
+
+    def restate_offsets(self, statistics: OffsetStatistics) -> None:
+        """From now on `bbox_pred` is normalised by `statistics`; the real offsets that it stands for stay the same.
+
+        real = old * old_std + old_mean = new * new_std + new_mean, so new = old * old_std/new_std + …
+        """
+        old, new = self.statistics, statistics
+        weight, bias = self.bbox_pred.weight.value, self.bbox_pred.bias.value
+        weight *= (old.std / new.std).reshape(-1)
+        bias[...] = (self.offsets(bias) - new.mean.reshape(-1)) / new.std.reshape(-1)
+        self.statistics = statistics
 
     def folded_parameters(self) -> dict[str, np.ndarray]:
         """Every parameter's value by name, with `statistics` folded into `bbox_pred`: what a model file holds."""

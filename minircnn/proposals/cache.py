@@ -24,6 +24,7 @@ import numpy as np
 from minircnn.data.image import decode_image
 from minircnn.data.sample import Sample
 from minircnn.errors import InputError
+from minircnn.files import write_bytes
 from minircnn.proposals.selective_search import ProposalSettings, opencv, propose
 
 FORMAT = 2  # raise it when propose() begins to give other boxes, or their file changes
@@ -172,14 +173,5 @@ def _load(path: Path) -> np.ndarray | None:
 
 def _store(path: Path, boxes: np.ndarray) -> None:
     """Write whole or not at all; two processes may write the same entry at once."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(zlib.compress(boxes.astype("<f4").tobytes()))
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise InputError(
-            f"{path.parent} cannot be written ({error.strerror}); make room or choose another folder for the proposals"
-        ) from None
+    content = zlib.compress(boxes.astype("<f4").tobytes())
+    write_bytes(path, content, "make room or choose another folder for the proposals")

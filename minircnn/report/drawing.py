@@ -74,6 +74,21 @@ def draw_detections(
     return np.array(picture)
 
 
+def contact_sheet(pictures: Sequence[np.ndarray], side: int = 400, gap: int = 8) -> np.ndarray:
+    """Pictures (H, W, 3) uint8 side by side on white, each fitted into a square of `side` pixels, as wide as high."""
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    sheet = Image.new("RGB", (columns * (side + gap) - gap, rows * (side + gap) - gap), "white")
+    for number, pixels in enumerate(pictures):
+        picture = Image.fromarray(pixels)
+        scale = side / max(picture.size)
+        size = tuple(max(1, round(length * scale)) for length in picture.size)
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+        left, top = number % columns * (side + gap), number // columns * (side + gap)
+        sheet.paste(picture, (left + (side - size[0]) // 2, top + (side - size[1]) // 2))
+    return np.array(sheet)
+
+
 def _name(label: int, class_names: Sequence[str]) -> str:
     """The class's name, or its number where no font on this machine can write the name."""
     name = class_names[label - 1]

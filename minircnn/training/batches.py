@@ -73,10 +73,13 @@ def measure_offsets(
     foreground_iou: float,
     num_classes: int,
 ) -> OffsetStatistics:
-    """Mean and spread of the offsets of all foreground proposals of `samples`, per class."""
+    """Mean and spread, per class, of the offsets of all that `sample_rois` may draw as foreground from `samples`.
+
+    The garments' own boxes are among that, with offsets of 0.
+    """
     offsets, labels = [np.zeros((0, 4))], [np.zeros(0, np.int64)]
     for sample in samples:
-        proposals = proposals_of(sample)
+        proposals = np.concatenate([sample.boxes, proposals_of(sample)])
         match, overlap = match_proposals(proposals, sample.boxes)
         foreground = np.flatnonzero(overlap >= foreground_iou)
         if len(foreground):

@@ -1,39 +1,89 @@
 """Checkpoints: a model file (`weights/model_file.py`) and all that training needs to go on from it bit for bit.
 
 That is the velocities, the generator's state, the position in the data, and the offsets' statistics, which a model
-file has folded in.
+file has folded in. Two are kept: when the last one is damaged, the one before it still serves.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from minircnn.errors import InputError
 from minircnn.models import FastRCNN
-from minircnn.targets import OffsetStatistics
 from minircnn.training.optim import SGD
-from minircnn.weights.model_file import assign, build, describe, read_tensors, write_tensors
+from minircnn.weights.model_file import build, describe, read_tensors, stored_statistics, write_tensors
 
 
-def save_checkpoint(path: Path, model: FastRCNN, optimiser: SGD, order: np.ndarray, state: dict) -> None:
-    """Write everything that training needs to go on from here.
+@dataclass(frozen=True)
+class TrainingState:
+    """What changes from step to step, apart from weights, velocities and the epoch's order; JSON-ready.
+
+    Attributes
+    ----------
+    images : training images at the start, and `image_list`, a digest of their names
+    step, position : steps done; images of this epoch's order that have been seen
+    seconds : spent in training steps
+    best_score : mAP50 of best.safetensors, -1 before the first validation
+    history : one dict for each validation
+    generator : the state of the run's random generator
+    """
+
+    images: int
+    image_list: str
+    step: int
+    position: int
+    seconds: float
+    best_score: float
+    history: list
+    generator: dict
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as it was read: model (with its statistics), velocities by name, the epoch's order, the state."""
+
+    model: FastRCNN
+    velocities: dict[str, np.ndarray]
+    order: np.ndarray
+    state: TrainingState
+
+
+def save_checkpoint(
+    path: Path, former: Path, model: FastRCNN, optimiser: SGD, order: np.ndarray, state: TrainingState
+) -> None:
+    """Write everything that training needs to go on from here; what stood at `path` is kept at `former`.
 
     order : the current epoch's permutation of the training images
-    state : JSON-ready; step, position, the generator's state, best score, history
     """
     tensors = {name: parameter.value for name, parameter in model.named_parameters()}
     tensors |= {f"velocity.{name}": velocity for name, velocity in optimiser.velocity.items()}
     tensors |= {"offsets.mean": model.statistics.mean, "offsets.std": model.statistics.std, "order": order}
-    write_tensors(path, tensors, describe(model) | {"training": state})
+    write_tensors(path, tensors, describe(model) | {"training": vars(state)}, former)
 
 
-def load_checkpoint(path: Path) -> tuple[FastRCNN, dict[str, np.ndarray], np.ndarray, dict]:
-    """Model (with its statistics), velocities by name, the epoch's order, and the state `save_checkpoint` was given."""
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read one checkpoint; InputError where it is missing, damaged, or a model file."""
     tensors, description = read_tensors(path)
     if "training" not in description or "order" not in tensors:
         raise InputError(f"{path} is a model file, not a checkpoint: training cannot go on from it")
-    model = build(description, path)
-    assign(model, tensors, path)
-    model.statistics = OffsetStatistics(tensors["offsets.mean"], tensors["offsets.std"])
+    try:
+        state = TrainingState(**{"image_list": ""} | description["training"])  # runs of version 0.1.0 have no list
+        np.random.default_rng().bit_generator.state = state.generator
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise InputError(f"{path}: its training state is not usable ({error}); start a new run") from None
+    model = build(description, tensors, path)
+    model.statistics = stored_statistics(model, tensors, path)
     velocities = {name.removeprefix("velocity."): t for name, t in tensors.items() if name.startswith("velocity.")}
-    return model, velocities, tensors["order"], description["training"]
+    return Checkpoint(model, velocities, tensors["order"], state)
+
+
+def load_newest(last: Path, former: Path) -> tuple[Checkpoint, str | None]:
+    """The last checkpoint, or where that is missing or damaged the one before it, and a sentence that says so."""
+    try:
+        return load_checkpoint(last), None
+    except InputError as error:
+        if not former.is_file():
+            raise
+        checkpoint = load_checkpoint(former)
+        return checkpoint, f"{error}. Going on from {former.name}, step {checkpoint.state.step}"

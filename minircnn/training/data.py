@@ -3,8 +3,9 @@
 Everything that can be wrong with the user's files shows here, in the first minutes and not in the middle of the night.
 """
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from minircnn.data import DeepFashion2, Sample
@@ -12,7 +13,7 @@ from minircnn.errors import InputError
 from minircnn.proposals import ProposalCache
 from minircnn.training.settings import TrainSettings
 
-Report = Callable[[str, int, int, str], None]
+Report = Callable[[str, int, int, str], None]  # stage, done, total, a few words
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,15 @@ class TrainingData:
     Attributes
     ----------
     train, validation : DeepFashion2
-    cache : ProposalCache, filled for both
+    cache : ProposalCache, filled for both once `with_proposals` has run
+    skip_bad : images that turn out broken are skipped, not an error
     skipped : one sentence for each file that was left out
     """
 
     train: DeepFashion2
     validation: DeepFashion2
     cache: ProposalCache
+    skip_bad: bool
     skipped: tuple[str, ...]
 
     @property
@@ -36,45 +39,74 @@ class TrainingData:
         return self.train.class_names
 
     @classmethod
-    def open(cls, settings: TrainSettings, run: Path, report: Report) -> "TrainingData":
-        """Index both splits and compute their proposals."""
+    def read(cls, settings: TrainSettings, run: Path, report: Report) -> "TrainingData":
+        """Index and check both splits; writes nothing."""
         proposals = Path(settings.proposals_folder) if settings.proposals_folder else run / "proposals"
         cache = ProposalCache(proposals, settings.proposals)
-        skipped: list[str] = []
-        splits = {}
-        for split, limit in (("train", settings.limit), ("validation", None)):
-            splits[split], sentences = open_split(settings, split, limit, run, cache, report)
-            skipped += sentences
-        if len(splits["train"]) == 0:
-            raise InputError(f"{settings.data}/train has no usable image left; mend the files named above")
-        return cls(splits["train"], splits["validation"], cache, tuple(skipped))
+        train = open_split(settings, "train", settings.limit, run, report)
+        validation = open_split(settings, "validation", settings.validation_limit, run, report)
+        _check_train(train, settings)
+        if len(validation) == 0:
+            raise InputError(f"{settings.data}/validation has no usable image; mend or add some")
+        skipped = (*train.left_out, *validation.left_out, *train.skipped, *validation.skipped)
+        return cls(train, validation, cache, settings.skip_bad, skipped)
+
+    def with_proposals(self, report: Report) -> "TrainingData":
+        """The same with both indexes and all proposals on disk, less the images that could not be decoded."""
+        found, sentences = {}, list(self.skipped)
+        for split, samples in (("train", self.train), ("validation", self.validation)):
+            samples.keep_index()
+            found[split], failed = fill_cache(samples, self.cache, self.skip_bad, f"proposals {split}", report)
+            sentences += failed
+        for split, samples in found.items():
+            if len(samples) == 0:
+                raise InputError(f"not one usable image is left in {split}/: {'; '.join(sentences[:3])}")
+        return replace(self, train=found["train"], validation=found["validation"], skipped=tuple(sentences))
 
     def validation_subset(self, most: int) -> list[Sample]:
         """The first `most` validation samples: what the best weights are chosen on."""
         return [self.validation[i] for i in range(min(most, len(self.validation)))]
 
+    def image_list(self) -> str:
+        """A digest of the training images' names, in order: a resumed run must find the same."""
+        digest = hashlib.blake2b(digest_size=16)
+        for image_id in self.train.image_ids():
+            digest.update(image_id.encode("utf-8", "surrogatepass") + b"\0")
+        return digest.hexdigest()
 
-def open_split(
-    settings: TrainSettings, split: str, limit: int | None, run: Path | None, cache: ProposalCache, report: Report
-) -> tuple[DeepFashion2, list[str]]:
-    """One split, indexed and checked, with its proposals computed; and a sentence for each file left out.
 
-    The index is kept in the run folder, memory-mapped, when there is one.
-    """
-    samples = DeepFashion2(
+def open_split(settings: TrainSettings, split: str, limit: int | None, run: Path, report: Report) -> DeepFashion2:
+    """One split, indexed and checked. The index is kept in the run folder, once `keep_index` is called."""
+    return DeepFashion2(
         Path(settings.data) / split,
         classes=settings.classes,
         limit=limit,
         skip_bad=settings.skip_bad,
-        index=run / f"index-{split}" if run else None,
+        index=run / f"index-{split}",
+        write_index=False,
         progress=lambda done, total: report(f"reading {split}", done, total, ""),
     )
+
+
+def fill_cache(
+    samples: DeepFashion2, cache: ProposalCache, skip_bad: bool, stage: str, report: Report, workers: int | None = None
+) -> tuple[DeepFashion2, list[str]]:
+    """The samples whose proposals are now in the cache, and a sentence for each other one (with `skip_bad`)."""
     failed = cache.fill(
-        samples,
-        skip_bad=settings.skip_bad,
-        progress=lambda done, total: report(f"proposals {split}", done, total, ""),
+        samples, workers=workers, skip_bad=skip_bad, progress=lambda done, total: report(stage, done, total, "")
     )
-    sentences = [*samples.skipped, *(sentence for _, sentence in failed)]
     if failed:
         samples = samples.without({image_id for image_id, _ in failed})
-    return samples, sentences
+    return samples, [sentence for _, sentence in failed]
+
+
+def _check_train(train: DeepFashion2, settings: TrainSettings) -> None:
+    folder = f"{settings.data}/train"
+    if len(train) == 0:
+        raise InputError(f"{folder} has no usable image left: {'; '.join(train.skipped[:3])}")
+    if train.boxes_count() == 0:
+        wanted = f" of the classes asked ({', '.join(settings.classes)})" if settings.classes else ""
+        raise InputError(
+            f"{folder}: not one box{wanted} in {len(train)} annotations, so there is nothing to learn; each garment "
+            'is an object under a key item1, item2, … with "category_id" and "bounding_box"'
+        )

@@ -4,6 +4,8 @@
 resumed and repeated. Each stage's own settings are frozen dataclasses next to the stage.
 """
 
+import math
+import os
 from dataclasses import asdict, dataclass, field, replace
 
 from minircnn.detection import DetectionSettings
@@ -33,6 +35,20 @@ DEFAULTS = {
 }
 
 
+RANGES = {  # name → kind of number, least, most; a least of 0 is itself allowed for whole numbers only
+    "epochs": (int | float, 0, 1_000_000),
+    "lr": (int | float, 0, 1_000),
+    "images_per_step": (int, 1, 1_000),
+    "sigma": (int | float, 0, 1_000),
+    "seed": (int, 0, 2**128),
+    "limit": (int, 1, 2**63),
+    "validation_limit": (int, 1, 2**63),
+    "validation_images": (int, 1, 2**63),
+    "checkpoint_seconds": (int | float, 0, 1_000_000),
+}
+OPTIONAL = ("epochs", "lr", "limit", "validation_limit")
+
+
 @dataclass(frozen=True)
 class TrainSettings:
     """Everything a run depends on; None means "what suits the backbone" and is filled in by `resolve`.
@@ -51,7 +67,7 @@ class TrainSettings:
     flip : probability of mirroring an image
     seed : of the one generator that draws weights, order, RoIs, flips and dropout
     classes : names to learn, in order; all when None
-    limit : use only the first N training images
+    limit, validation_limit : use only the first N images of the split
     validation_images : how many are scored while training, to choose the best weights
     proposals_folder : where proposals are cached; in the run folder when None
     skip_bad : skip and count broken files instead of stopping
@@ -72,6 +88,7 @@ class TrainSettings:
     seed: int = 0
     classes: tuple[str, ...] | None = None
     limit: int | None = None
+    validation_limit: int | None = None
     validation_images: int = 100
     proposals_folder: str | None = None
     skip_bad: bool = False
@@ -81,20 +98,28 @@ class TrainSettings:
     detection: DetectionSettings = field(default_factory=DetectionSettings)
 
     def __post_init__(self):
-        positive = {
-            "epochs": self.epochs,
-            "lr": self.lr,
-            "images_per_step": self.images_per_step,
-            "limit": self.limit,
-            "validation_images": self.validation_images,
-        }
-        for name, value in positive.items():
-            if value is not None and not value > 0:
-                raise InputError(f"{name} should be above 0, not {value}")
+        for name, (kind, least, most) in RANGES.items():
+            value = getattr(self, name)
+            if value is None and name in OPTIONAL:
+                continue
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise InputError(f"{name} should be a {'whole ' if kind is int else ''}number, not {value!r}")
+            if not (math.isfinite(value) and least <= value <= most) or (least == 0 and kind is not int and value == 0):
+                low = f"{least} to" if least or kind is int else "above 0, up to"
+                raise InputError(f"{name} should be {low} {most:,}, not {value}")
+        for name in ("data", "weights", "proposals_folder"):
+            value = getattr(self, name)
+            if not (isinstance(value, str) or (value is None and name != "data")):
+                raise InputError(f"{name} should be a path, not {value!r}")
         if self.backbone not in BACKBONES:
             raise InputError(f"backbone should be one of {', '.join(BACKBONES)}, not {self.backbone!r}")
         if self.format != "deepfashion2":
             raise InputError(f"format should be deepfashion2, not {self.format!r}: other layouts are not read yet")
+
+    def rooted(self) -> "TrainSettings":
+        """The same with absolute paths, so that the run goes on from any folder."""
+        paths = {name: getattr(self, name) for name in ("data", "weights", "proposals_folder")}
+        return replace(self, **{name: path and os.path.abspath(path) for name, path in paths.items()})
 
     def resolve(self, images: int) -> "TrainSettings":
         """The same with nothing left open, for a training set of `images` images."""
@@ -130,5 +155,7 @@ class TrainSettings:
             fields["detection"] = DetectionSettings(**fields["detection"])
             fields["classes"] = tuple(fields["classes"]) if fields["classes"] else None
             return cls(**fields)
-        except (KeyError, TypeError) as error:
-            raise InputError(f"the run's settings.json does not fit this version ({error}); start a new run") from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:  # an InputError is a ValueError
+            raise InputError(
+                f"the run's settings.json is damaged or of another version ({error}); start a new run"
+            ) from None

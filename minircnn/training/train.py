@@ -1,29 +1,29 @@
 """Training: data and proposals in, a run folder with a detector, its measures and a report out.
 
-One step: a minibatch (`batches.py`), forward, the two losses, backward, SGD. Around it: checkpoints that a run can go
+Step after step (`step.py`), each on a minibatch (`batches.py`). Around it: checkpoints that a run can go
 on from bit for bit, a log, validation that chooses the best weights, and at the end the whole validation set.
 """
 
-import math
+import os
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from minircnn.errors import InputError
 from minircnn.evaluate import evaluate_model
-from minircnn.losses import smooth_l1, softmax_cross_entropy
-from minircnn.models import BACKBONES, FastRCNN
+from minircnn.models import FastRCNN
 from minircnn.training.batches import STATISTICS_IMAGES, Batch, make_batch, measure_offsets
-from minircnn.training.checkpoint import load_checkpoint, save_checkpoint
-from minircnn.training.data import TrainingData
+from minircnn.training.begin import check_same_data, first_model
+from minircnn.training.checkpoint import TrainingState, load_newest, save_checkpoint
+from minircnn.training.data import Report, TrainingData
 from minircnn.training.optim import SGD
 from minircnn.training.run_folder import RunFolder, StopRequest
 from minircnn.training.settings import TrainSettings
-from minircnn.weights.model_file import assign, load_model, save_model
+from minircnn.training.step import train_step
+from minircnn.weights.model_file import save_model
 
-Report = Callable[[str, int, int, str], None]  # stage, done, total, a few words
 LOG_EVERY = 20  # steps averaged into one row
 VALIDATIONS = 6  # times the validation images are scored during a run
 
@@ -34,24 +34,6 @@ class Interrupted(Exception):
 
 def silent(stage: str, done: int, total: int, words: str = "") -> None:
     """Report to nobody."""
-
-
-def train_step(model: FastRCNN, optimiser: SGD, batch: Batch, lr: float, sigma: float = 1.0) -> tuple[float, float]:
-    """One step: forward, losses, backward, update → (class loss, box loss). The model is in training mode.
-
-    A loss that is not finite raises InputError before anything is updated.
-    """
-    cls_score, bbox_pred = model.forward(batch.images, batch.rois)
-    loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
-    loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels, sigma)
-    if not math.isfinite(loss_cls + loss_bbox):
-        raise InputError(
-            f"the loss is {loss_cls + loss_bbox} on images {', '.join(batch.image_ids)}; "
-            "lower --lr, or look at these images' annotations"
-        )
-    model.backward(dcls_score, dbbox_pred)
-    optimiser.step(lr)
-    return loss_cls, loss_bbox
 
 
 class Training:
@@ -73,59 +55,97 @@ class Training:
         self.seconds = 0.0  # spent in training steps, resumed runs included
         self.best_score = -1.0
         self.history: list[dict] = []
+        self.notes: list[str] = []  # what the user should know of how the run began
 
     @classmethod
-    def start(cls, folder: RunFolder, settings: TrainSettings, report: Report = silent) -> "Training":
-        """A new run: reads the data, computes proposals, draws or loads the first weights."""
-        folder.create(settings)
-        data = TrainingData.open(settings, folder.path, report)
-        settings = settings.resolve(len(data.train))
-        folder.write_settings(settings)
+    def start(
+        cls, folder: RunFolder, settings: TrainSettings, report: Report = silent, besides: tuple[str, ...] = ()
+    ) -> "Training":
+        """A new run: checks everything, then computes proposals and draws or loads the first weights.
+
+        besides : entries of the folder that are there already and are the caller's
+
+        Raises
+        ------
+        InputError : the folder holds something else; data, weights or classes do not serve. Nothing is written then.
+        """
+        folder.check_free(besides)
+        settings = settings.rooted()
+        data = TrainingData.read(settings, folder.path, report)
         rng = np.random.default_rng(settings.seed)
-        model = FastRCNN(BACKBONES[settings.backbone](), len(data.class_names), rng, data.class_names)
-        if settings.weights:
-            source = load_model(settings.weights)
-            assign(model, source.folded_parameters(), Path(settings.weights))
-        evenly = np.linspace(0, len(data.train) - 1, min(len(data.train), STATISTICS_IMAGES)).astype(int)
-        some = (data.train[int(i)] for i in evenly)
-        model.statistics = measure_offsets(
-            some, data.cache.get, settings.sampling.foreground_iou, len(data.class_names)
-        )
-        folder.start_log()
-        return cls(folder, settings, data, model)
+        model, same_classes, notes = first_model(settings, data.class_names, rng)
+        with folder.claimed():
+            folder.check_free(besides)  # nobody else began here meanwhile
+            folder.write_settings(settings)
+            data = data.with_proposals(report)
+            settings = settings.resolve(len(data.train))
+            folder.write_settings(settings)
+            evenly = np.linspace(0, len(data.train) - 1, min(len(data.train), STATISTICS_IMAGES)).astype(int)
+            some = (data.train[int(i)] for i in evenly)
+            statistics = measure_offsets(some, data.cache.get, settings.sampling.foreground_iou, len(data.class_names))
+            if same_classes:
+                model.restate_offsets(statistics)  # the stored bbox_pred speaks in real offsets
+            else:
+                model.statistics = statistics  # a new one speaks in normalised offsets from the beginning
+            folder.start_log()
+        training = cls(folder, settings, data, model)
+        training.notes += notes
+        return training
 
     @classmethod
-    def resume(cls, folder: RunFolder, report: Report = silent) -> "Training":
-        """The run that stands in `folder`, at its last checkpoint."""
+    def resume(
+        cls, folder: RunFolder, report: Report = silent, epochs: float | None = None, data: str | Path | None = None
+    ) -> "Training":
+        """The run that stands in `folder`, at its last checkpoint.
+
+        Parameters
+        ----------
+        epochs : the run's length from now on, if it is to be another; the schedule is laid over the new length
+        data : where the run's data lies now, if it has moved
+
+        Raises
+        ------
+        InputError : there is no run or it is damaged; the data is not the run's; more epochs are done already
+        """
         settings = folder.read_settings()
-        model, velocities, order, state = load_checkpoint(folder.last)
-        training = cls(folder, settings, TrainingData.open(settings, folder.path, report), model)
-        if state["images"] != training.images:
-            raise InputError(
-                f"{settings.data} has {training.images} usable training images where the run began with "
-                f"{state['images']}; bring the data back, or start a new run"
-            )
-        for name, velocity in velocities.items():
-            training.optimiser.velocity[name][...] = velocity
-        training.order, training.position = order, state["position"]
-        training.step, training.seconds = state["step"], state["seconds"]
-        training.best_score, training.history = state["best_score"], state["history"]
-        training.rng.bit_generator.state = state["generator"]
-        folder.start_log(steps_kept=training.step)
+        if data is not None:
+            settings = replace(settings, data=os.path.abspath(data))
+        if epochs is not None:
+            settings = replace(settings, epochs=float(epochs))
+        with folder.claimed():
+            checkpoint, note = load_newest(folder.last, folder.previous)
+            state = checkpoint.state
+            if settings.steps(state.images) < state.step:
+                done = state.step * settings.images_per_step / state.images
+                raise InputError(f"epochs is {settings.epochs:g}, and {done:g} are done already; give at least as many")
+            found = TrainingData.read(settings, folder.path, report).with_proposals(report)
+            check_same_data(found, checkpoint, settings)
+            folder.write_settings(settings)
+            training = cls(folder, settings, found, checkpoint.model)
+            for name, velocity in checkpoint.velocities.items():
+                training.optimiser.velocity[name][...] = velocity
+            training.order, training.position = checkpoint.order, state.position
+            training.step, training.seconds = state.step, state.seconds
+            training.best_score, training.history = state.best_score, state.history
+            training.rng.bit_generator.state = state.generator
+            folder.start_log(steps_kept=training.step)
+        training.notes += [note] if note else []
         return training
 
     def save(self) -> None:
-        """Write the checkpoint from which `resume` goes on bit for bit."""
-        state = {
-            "images": self.images,
-            "step": self.step,
-            "position": self.position,
-            "seconds": self.seconds,
-            "best_score": self.best_score,
-            "history": self.history,
-            "generator": self.rng.bit_generator.state,
-        }
-        save_checkpoint(self.folder.last, self.model, self.optimiser, self.order, state)
+        """Write the checkpoint from which `resume` goes on bit for bit; the one before it is kept as well."""
+        state = TrainingState(
+            images=self.images,
+            image_list=self.data.image_list(),
+            step=self.step,
+            position=self.position,
+            seconds=self.seconds,
+            best_score=self.best_score,
+            history=self.history,
+            generator=self.rng.bit_generator.state,
+        )
+        folder = self.folder
+        save_checkpoint(folder.last, folder.previous, self.model, self.optimiser, self.order, state)
 
     def next_batch(self) -> Batch:
         """The next images in the epoch's random order; a new epoch draws a new order."""
@@ -146,12 +166,17 @@ class Training:
         )
 
     def run(self, report: Report = silent) -> None:
-        """Train to the end; on Ctrl-C or SIGTERM, write a checkpoint and raise `Interrupted`."""
-        if self.step == 0:
-            self.save()
-        saved_at = time.monotonic()
-        rows: list[tuple[float, float, float]] = []
-        with StopRequest() as stop:
+        """Train to the end; on Ctrl-C or SIGTERM, write a checkpoint and raise `Interrupted`.
+
+        Raises
+        ------
+        InputError : a loss or a weight is not finite, or the disk refuses; the last good checkpoint is still there
+        """
+        with self.folder.claimed(), StopRequest() as stop:
+            if self.step == 0 and not self.folder.holds_a_run:
+                self.save()
+            saved_at = time.monotonic()
+            rows: list[tuple[float, float, float]] = []
             while self.step < self.steps:
                 rows.append(self._one_step())
                 if self.step % LOG_EVERY == 0 or self.step == self.steps:
@@ -165,7 +190,7 @@ class Training:
                     saved_at = time.monotonic()
                 if stop.asked:
                     raise Interrupted
-        self.save()
+            self.save()
 
     def _one_step(self) -> tuple[float, float, float]:
         """Class loss, box loss, share of foreground RoIs."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minircnn.kernels import KEPT
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.training.optim import SGD
@@ -16,6 +17,8 @@ from minircnn.training.optim import SGD
 def warm_up(report: Callable[[str, int, int, str], None]) -> None:
     """One training step and one detection pass of the small model on a 16×16 image."""
     stage, words = "preparing kernels", "compiled at the first run, then cached"
+    if not KEPT:
+        words = "compiled at every run: no cache folder is writable, set NUMBA_CACHE_DIR to one that is"
     report(stage, 0, 1, words)
     rng = np.random.default_rng(0)
     model = FastRCNN(vgg_small(), num_classes=1, rng=rng)

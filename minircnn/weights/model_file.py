@@ -1,12 +1,13 @@
 """Model files: safetensors with everything else in the metadata.
 
 A model file (`best.safetensors`) is enough to detect with: weights with the offsets' statistics folded in, the
-architecture, class names and preprocessing. It is written to a temporary name, synced, renamed. A checkpoint
-(`training/checkpoint.py`) is one too, with what training needs to go on.
+architecture, class names and preprocessing. It is written to a temporary name, synced, renamed, and carries a
+checksum. A checkpoint (`training/checkpoint.py`) is one too, with what training needs to go on.
 """
 
 import json
 import os
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from minircnn.errors import InputError
+from minircnn.files import sync, written_whole
 from minircnn.models import VGG, FastRCNN, Preprocessing
 from minircnn.targets import OffsetStatistics
 
 METADATA_KEY = "minircnn"
-FORMAT = 1
+CHECKSUM_KEY = "crc32"
+FORMAT = 1  # raise it when older versions could not read a file rightly
 
 
 def describe(model: FastRCNN) -> dict:
@@ -32,8 +35,13 @@ def describe(model: FastRCNN) -> dict:
     }
 
 
-def build(description: dict, path: Path) -> FastRCNN:
-    """The model that `describe` described, with random weights."""
+def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> FastRCNN:
+    """The model that `describe` described, with the weights in `tensors`."""
+    if description.get("format") != FORMAT:
+        raise InputError(
+            f"{path} is of format {description.get('format')!r}, this minircnn reads {FORMAT}; use the version of "
+            "minircnn that wrote it, or train it again"
+        )
     try:
         fields = dict(description["architecture"])
         preprocessing = dict(fields.pop("preprocessing"))
@@ -44,57 +52,124 @@ def build(description: dict, path: Path) -> FastRCNN:
             fields[name] = tuple(fields[name])
         architecture = VGG(preprocessing=Preprocessing(**preprocessing), **fields)
         names, output_size = tuple(description["class_names"]), tuple(description["output_size"])
-    except (KeyError, TypeError, ValueError) as error:
+        _check_sizes(architecture, len(names), output_size, tensors, path)
+        model = FastRCNN(architecture, len(names), np.random.default_rng(0), names, output_size=output_size)
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{path}: its description of the model is not usable ({error}); train it again") from None
-    return FastRCNN(architecture, len(names), np.random.default_rng(0), names, output_size=output_size)
+    assign(model, tensors, path)
+    return model
 
 
-def save_model(path: Path, model: FastRCNN) -> None:
+def _check_sizes(
+    architecture: VGG, classes: int, output_size: tuple[int, int], tensors: dict[str, np.ndarray], path: Path
+) -> None:
+    """Refuse a description that does not fit the weights, before arrays of the size it names are made."""
+    pooled_height, pooled_width = output_size
+    hidden6, hidden7 = architecture.hidden
+    shapes = {
+        "fc6.weight": (pooled_height * pooled_width * architecture.channels, hidden6),
+        "fc7.weight": (hidden6, hidden7),
+        "bbox_pred.weight": (hidden7, 4 * (classes + 1)),
+    }
+    C = 3
+    for block, widths in enumerate(architecture.blocks, start=1):
+        for number, OC in enumerate(widths, start=1):
+            shapes[f"conv{block}_{number}.weight"] = (3, 3, C, OC)
+            C = OC
+    for name, expected in shapes.items():
+        _check_shape(name, tensors.get(name), expected, architecture, classes, path)
+
+
+def save_model(path: str | Path, model: FastRCNN) -> None:
     """Write a model file to detect with."""
-    write_tensors(path, model.folded_parameters(), describe(model))
+    write_tensors(Path(path), model.folded_parameters(), describe(model))
 
 
-def write_tensors(path: Path, tensors: dict[str, np.ndarray], description: dict) -> None:
-    """Atomic safetensors file, or an InputError when the disk or folder refuses."""
-    temporary = path.with_name(path.name + ".partial")
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], description: dict, former: Path | None = None) -> None:
+    """Write a safetensors file whole or not at all, synced, with a checksum in its metadata.
+
+    former : where the file that stands at `path` is kept from now on
+
+    Raises
+    ------
+    InputError : a value is not finite, or the disk or folder refuses; what stood at `path` is still there
+    """
+    for name, array in tensors.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError(f"{path} is not written: {name} holds values that are not finite (NaN or infinity)")
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    try:
-        save_file(contiguous, temporary, metadata={METADATA_KEY: json.dumps(description)})
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"{path} could not be written ({error}); make room or choose another --out") from None
+    text = json.dumps(description)
+    metadata = {METADATA_KEY: text, CHECKSUM_KEY: _checksum(contiguous, text)}
+    with written_whole(path, "make room or choose another folder") as temporary:
+        try:
+            save_file(contiguous, temporary, metadata=metadata)
+        except SafetensorError as error:
+            raise OSError(str(error)) from None
+        sync(temporary)
+        if former is not None and path.exists():
+            os.replace(path, former)
+
+
+def _checksum(tensors: dict[str, np.ndarray], text: str) -> str:
+    """CRC-32 of a description and of every tensor's name, kind, shape and bytes."""
+    checksum = zlib.crc32(text.encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        checksum = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), checksum)
+        checksum = zlib.crc32(array.reshape(-1).view(np.uint8), checksum)
+    return f"{checksum:08x}"
 
 
 def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """Tensors and description of a file that minircnn wrote."""
+    """Tensors and description of a file that minircnn wrote; InputError where a single bit of it has changed."""
     if not path.is_file():
         raise InputError(f"{path} is not there; give a model file or a run folder that holds one")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, MemoryError) as error:
         raise InputError(f"{path} is damaged or no safetensors file ({error}); take another copy") from None
     if METADATA_KEY not in metadata:
         raise InputError(f"{path} was not written by minircnn: its metadata has no {METADATA_KEY!r} entry")
-    return tensors, json.loads(metadata[METADATA_KEY])
+    text = metadata[METADATA_KEY]
+    if CHECKSUM_KEY in metadata and metadata[CHECKSUM_KEY] != _checksum(tensors, text):
+        raise InputError(f"{path} is damaged: its content does not fit its checksum; take another copy")
+    try:
+        description = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: its description is no JSON ({error}); take another copy") from None
+    if not isinstance(description, dict):
+        raise InputError(f"{path} is damaged: its description is no JSON object; take another copy")
+    return tensors, description
 
 
 def assign(model: FastRCNN, tensors: dict[str, np.ndarray], path: Path) -> None:
-    """Copy tensors into the model's parameters by name; a missing or misshapen one is another architecture's."""
+    """Copy tensors into the model's parameters by name.
+
+    Raises
+    ------
+    InputError : one is missing or misshapen, so it is another architecture's, or is not finite
+    """
     for name, parameter in model.named_parameters():
         stored = tensors.get(name)
-        expected = parameter.value.shape
-        if stored is None or stored.shape != expected:
-            found = "is missing" if stored is None else f"has shape {stored.shape}"
-            raise InputError(
-                f"{path} is of another architecture: {name} {found} where {model.architecture.name} for "
-                f"{model.num_classes} classes needs {expected}; give the file that belongs to this model"
-            )
+        _check_shape(name, stored, parameter.value.shape, model.architecture, model.num_classes, path)
+        if not np.isfinite(stored).all():
+            raise InputError(f"{path}: {name} holds values that are not finite; take another copy, or train again")
         parameter.value[...] = stored
+
+
+def _check_shape(
+    name: str, stored: np.ndarray | None, expected: tuple[int, ...], architecture: VGG, classes: int, path: Path
+) -> None:
+    if stored is None or stored.shape != expected:
+        found = "is missing" if stored is None else f"has shape {stored.shape}"
+        raise InputError(
+            f"{path} is of another architecture: {name} {found} where {architecture.name} for {classes} classes "
+            f"needs {expected}; give the file that belongs to this model"
+        )
 
 
 def load_model(path: str | Path) -> FastRCNN:
@@ -111,10 +186,17 @@ def load_model(path: str | Path) -> FastRCNN:
             raise InputError(f"{path} holds no best.safetensors or last.safetensors; give a finished run's folder")
         path = found[0]
     tensors, description = read_tensors(path)
-    model = build(description, path)
-    assign(model, tensors, path)
+    model = build(description, tensors, path)
     if "offsets.mean" in tensors:  # a checkpoint: its bbox_pred still speaks in normalised offsets
-        model.statistics = OffsetStatistics(tensors["offsets.mean"], tensors["offsets.std"])
-        assign(model, model.folded_parameters(), path)
-        model.statistics = OffsetStatistics.identity(model.num_classes)
+        model.statistics = stored_statistics(model, tensors, path)
+        model.restate_offsets(OffsetStatistics.identity(model.num_classes))
     return model
+
+
+def stored_statistics(model: FastRCNN, tensors: dict[str, np.ndarray], path: Path) -> OffsetStatistics:
+    """The offsets' mean and spread that a checkpoint holds."""
+    mean, std = tensors.get("offsets.mean"), tensors.get("offsets.std")
+    expected = (model.num_classes + 1, 4)
+    if mean is None or std is None or mean.shape != expected or std.shape != expected or not (std > 0).all():
+        raise InputError(f"{path} is damaged: the statistics of its offsets are not usable; take another copy")
+    return OffsetStatistics(mean, std)

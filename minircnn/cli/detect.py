@@ -1,0 +1,65 @@
+"""`minircnn detect`."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from minircnn.cli.console import Console, complain, on_interrupt
+from minircnn.errors import InputError
+
+
+def detect(
+    model: Annotated[Path, typer.Argument(help="Run folder or model file.")],
+    images: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures, detections.json and images.json.")],
+    score: Annotated[
+        float, typer.Option(min=0, max=1, help="Draw what scores at least this; the JSON holds all from 0.05.")
+    ] = 0.5,
+    sheet: Annotated[Path | None, typer.Option(help="All pictures on one, a JPEG file.")] = None,
+) -> None:
+    """Find garments in photographs: pictures with boxes, classes and scores, and a JSON in COCO's results form.
+
+    Images that cannot be read are named at the end, and the others are done all the same. Nothing is ever written
+    over an input, or over a file that detect did not write itself.
+
+    Example: minircnn detect runs/demo photo.jpg --out found
+    """
+    from minircnn.cli.pictures import PictureFolder, list_images
+    from minircnn.data import read_image
+    from minircnn.detection import detect as detect_garments
+    from minircnn.weights.model_file import load_model
+
+    detector = load_model(model)
+    paths, left_out = list_images(images, out)
+    folder = PictureFolder(out, paths, detector.class_names, sheet)
+    for sentence in left_out:
+        print(f"left out: {sentence}")
+    failed = []
+    with Console() as console, on_interrupt(folder.saved):
+        try:
+            for number, path in enumerate(paths):
+                began = time.perf_counter()
+                try:
+                    image = read_image(path)
+                    detections = detect_garments(detector, image)
+                    shown = detections.above(score)
+                    content = folder.draw(number, image, shown)
+                except InputError as error:
+                    failed.append(str(error))
+                    console("detecting", number + 1, len(paths))
+                    continue
+                folder.add(number, content, image.shape[:2], detections, shown)
+                console("detecting", number + 1, len(paths), f"{len(shown)} in {time.perf_counter() - began:.1f} s")
+        finally:
+            folder.write_lists()
+    for path, names in folder.lines():
+        print(f"{path}: {names or 'nothing'}")
+    print(f"{folder.count} of {len(paths)} pictures, detections.json and images.json are in {out}")
+    sys.stdout.flush()
+    for sentence in failed:
+        complain(sentence)
+    if failed:
+        raise typer.Exit(2)

@@ -1,0 +1,49 @@
+"""`minircnn eval`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from minircnn.cli.console import Console, check_figures, figure, on_interrupt, print_measures, write_figures
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Run folder or model file.")],
+    data: Annotated[Path, typer.Option(help="Folder that holds the split.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
+    limit: Annotated[int | None, typer.Option(help="Only the first N images.")] = None,
+    proposals: Annotated[Path | None, typer.Option(help="Folder that caches proposals; not kept if absent.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip and count broken files.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write the figures here too.")] = None,
+) -> None:
+    """Measure a detector on a data set: COCO's AP and Pascal VOC's, per class.
+
+    Example: minircnn eval runs/first --data scenes --split validation
+    """
+    import tempfile
+
+    from minircnn.data import DeepFashion2
+    from minircnn.evaluate import evaluate_model
+    from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
+    from minircnn.training.data import fill_cache
+    from minircnn.weights.model_file import load_model
+
+    check_figures(json)
+    detector = load_model(model)
+    kept = f"the proposals so far are in {proposals}" if proposals else "nothing was written"
+    with Console() as console, tempfile.TemporaryDirectory() as scratch, on_interrupt(kept):
+        samples = DeepFashion2(data / split, classes=detector.class_names, limit=limit, skip_bad=skip_bad)
+        cache = ProposalCache(proposals or scratch, ProposalSettings())
+        samples, failed = fill_cache(samples, cache, skip_bad, "proposals", console)
+        left_out = [*samples.left_out, *samples.skipped, *failed]
+        for sentence in left_out:
+            console.say(f"skipped: {sentence}")
+        measures, _, truths = evaluate_model(
+            detector, samples, cache, progress=lambda done, total: console("measuring", done, total)
+        )
+        recall = proposal_recall((cache.get(truth), truth.boxes) for truth in truths)
+    metrics = measures.as_metrics() | {"proposal_recall50": recall[0.5], "proposal_recall70": recall[0.7]}
+    write_figures(json, "eval", metrics | {"skipped": left_out})
+    print_measures(metrics)
+    print(f"proposals reach {figure(recall[0.5])} of the garments at IoU 0.5, {figure(recall[0.7])} at 0.7")

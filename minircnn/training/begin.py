@@ -1,0 +1,68 @@
+"""How a run begins: first weights, random or from a model file; and whether a resumed run has its own data."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from minircnn.errors import InputError
+from minircnn.models import BACKBONES, FastRCNN
+from minircnn.training.checkpoint import Checkpoint
+from minircnn.training.data import TrainingData
+from minircnn.training.settings import TrainSettings
+from minircnn.weights.model_file import assign, load_model
+
+
+def first_model(
+    settings: TrainSettings, class_names: tuple[str, ...], rng: np.random.Generator
+) -> tuple[FastRCNN, bool, list[str]]:
+    """The model that a run begins with.
+
+    Returns
+    -------
+    model : random weights, or those of `settings.weights` with that file's preprocessing
+    same_classes : whether the output layers came along; with other classes they are new
+    notes : what of it the user may not expect
+    """
+    architecture = BACKBONES[settings.backbone]()
+    if settings.weights is None:
+        notes = []
+        if architecture.frozen:
+            notes.append(
+                f"{settings.backbone} begins with random weights: {architecture.frozen[0]} … {architecture.frozen[-1]} "
+                "learn too (with --weights they are frozen)"
+            )
+            architecture = replace(architecture, frozen=())
+        return FastRCNN(architecture, len(class_names), rng, class_names), False, notes
+    path = Path(settings.weights)
+    source = load_model(path)
+    architecture = replace(architecture, preprocessing=source.architecture.preprocessing)
+    model = FastRCNN(architecture, len(class_names), rng, class_names, output_size=source.roi_pool.output_size)
+    weights = source.folded_parameters()
+    if source.class_names == class_names:
+        assign(model, weights, path)
+        return model, True, []
+    own = {name: parameter.value for name, parameter in model.named_parameters()}
+    assign(model, weights | {name: own[name] for name in own if name.startswith(("cls_score", "bbox_pred"))}, path)
+    shown = ", ".join(source.class_names[:4]) + (", …" if len(source.class_names) > 4 else "")
+    return model, False, [f"{path} was trained on other classes ({shown}): cls_score and bbox_pred begin anew"]
+
+
+def check_same_data(data: TrainingData, checkpoint: Checkpoint, settings: TrainSettings) -> None:
+    """A run goes on with what it began with, or its epochs and statistics would mean something else."""
+    began = checkpoint.model.class_names
+    if data.class_names != began:
+        raise InputError(
+            f"{settings.data} has the classes {', '.join(data.class_names)} where the run began with "
+            f"{', '.join(began)}; bring its data back, or start a new run"
+        )
+    if len(data.train) != checkpoint.state.images:
+        raise InputError(
+            f"{settings.data} has {len(data.train)} usable training images where the run began with "
+            f"{checkpoint.state.images}; bring its data back, or start a new run"
+        )
+    if checkpoint.state.image_list not in ("", data.image_list()):
+        raise InputError(
+            f"{settings.data}/train holds other image files (by name) than the run began with; bring its data back, "
+            "or start a new run"
+        )

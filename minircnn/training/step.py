@@ -1,0 +1,27 @@
+"""One training step: forward, the two losses, backward, SGD. `train.py` takes one after another."""
+
+import math
+
+from minircnn.errors import InputError
+from minircnn.losses import smooth_l1, softmax_cross_entropy
+from minircnn.models import FastRCNN
+from minircnn.training.batches import Batch
+from minircnn.training.optim import SGD
+
+
+def train_step(model: FastRCNN, optimiser: SGD, batch: Batch, lr: float, sigma: float = 1.0) -> tuple[float, float]:
+    """One step: forward, losses, backward, update → (class loss, box loss). The model is in training mode.
+
+    A loss that is not finite raises InputError before anything is updated.
+    """
+    cls_score, bbox_pred = model.forward(batch.images, batch.rois)
+    loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
+    loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels, sigma)
+    if not math.isfinite(loss_cls + loss_bbox):
+        raise InputError(
+            f"the loss is {loss_cls + loss_bbox} on images {', '.join(batch.image_ids)}; "
+            "lower --lr, or look at these images' annotations"
+        )
+    model.backward(dcls_score, dbbox_pred)
+    optimiser.step(lr)
+    return loss_cls, loss_bbox
