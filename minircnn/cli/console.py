@@ -52,7 +52,7 @@ class Stopped(Exception):
 
 
 @contextmanager
-def on_interrupt(saved: str | Callable[[], str], command: list[str] | None = None) -> Iterator[None]:
+def on_interrupt(saved: str | Callable[[], str], command: Callable[[], list[str]] | None = None) -> Iterator[None]:
     """Where Ctrl-C ends the block, say what is saved and how to go on: with `command`, or the one that was typed."""
     from minircnn.files import shell_words
 
@@ -60,7 +60,7 @@ def on_interrupt(saved: str | Callable[[], str], command: list[str] | None = Non
         yield
     except KeyboardInterrupt:
         text = saved if isinstance(saved, str) else saved()
-        raise Stopped(f"stopped; {text}. Go on with: {shell_words(command or this_command())}") from None
+        raise Stopped(f"stopped; {text}. Go on with: {shell_words(command() if command else this_command())}") from None
 
 
 def this_command() -> list[str]:

@@ -33,11 +33,10 @@ def detect(
     from minircnn.weights.model_file import load_model
 
     detector = load_model(model)
-    paths, left_out = list_images(images, out)
+    paths, left_out, failed = list_images(images, out)
     folder = PictureFolder(out, paths, detector.class_names, sheet)
     for sentence in left_out:
         print(f"left out: {sentence}")
-    failed = []
     with Console() as console, on_interrupt(folder.saved):
         try:
             for number, path in enumerate(paths):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from minircnn.data.image import FORMATS, SUFFIXES, image_size
+from minircnn.data.image import SUFFIXES, image_size
 from minircnn.detection import Detections
 from minircnn.errors import InputError
 from minircnn.files import LONGEST_NAME, check_creatable, read_json, reason, write_bytes, write_json
@@ -24,33 +24,41 @@ QUALITY = 92
 REMEDY = "choose another --out"
 
 
-def list_images(paths: Sequence[Path], out: Path) -> tuple[list[Path], list[str]]:
-    """The files named, and the images in the folders named, in order; and what lies in the folders besides.
+def list_images(paths: Sequence[Path], out: Path) -> tuple[list[Path], list[str], list[str]]:
+    """The files named, and the images in the folders named, in order.
 
     A file in a folder is taken by its suffix, or, where that says nothing, if it opens as an image. What `detect`
     itself has drawn there is left out. A file that is named is always taken.
 
+    Returns
+    -------
+    found : the images
+    left_out : a few words for everything else that lies in the folders
+    wrong : a sentence for each path that is not there, or is a folder without an image
+
     Raises
     ------
-    InputError : something is not there, or a folder holds no image at all
+    InputError : nothing is left to look at
     """
-    found, left_out = [], []
+    found, left_out, wrong = [], [], []
     for path in paths:
         try:
             if path.is_dir():
                 inside, others = _images_in(path, out)
-                if not inside:
-                    kinds = ", ".join(FORMATS)
-                    raise InputError(f"{path} holds no image that can be read ({kinds}); name a folder that does")
                 found += inside
                 left_out += others
+                if not inside:
+                    besides = f", but {len(others)} other entries" if others else ""
+                    wrong.append(f"{path} holds no image that can be read{besides}; name a folder that does")
             elif path.exists():
                 found.append(path)
             else:
-                raise InputError(f"{path} is not there; name an image or a folder of images")
+                wrong.append(f"{path} is not there; name an image or a folder of images")
         except OSError as error:
-            raise InputError(f"{path} cannot be read ({reason(error)}); name an image or a folder of images") from None
-    return found, left_out
+            wrong.append(f"{path} cannot be read ({reason(error)}); name an image or a folder of images")
+    if not found:
+        raise InputError("; ".join(wrong))
+    return found, left_out, wrong
 
 
 def _images_in(folder: Path, out: Path) -> tuple[list[Path], list[str]]:
@@ -117,6 +125,8 @@ class PictureFolder:
                 raise InputError(f"{self.out} cannot be made (it is a file); {REMEDY}")
             inputs = {(status.st_dev, status.st_ino): path for path in self.images for status in [path.stat()]}
             pictures = [*self.targets, *([self.sheet] if self.sheet else [])]
+            if self.sheet in (*self.targets, self.list, self.results):
+                raise InputError(f"{self.sheet} is where another file goes; choose another --sheet")
             for target in (*pictures, self.list, self.results):
                 if not target.exists():
                     continue

@@ -71,40 +71,44 @@ def train(
     from minircnn.training.warm_up import warm_up
 
     folder = RunFolder(resume or out)
-    go_on = ["minircnn", "train", "--resume", str(folder.path)]
+
+    def go_on() -> list[str]:
+        return ["minircnn", "train", "--resume", str(folder.path)] if folder.holds_a_run else this_command()
+
+    if resume is None:
+        settings = TrainSettings(
+            data=str(data),
+            format=format,
+            backbone=backbone,
+            weights=str(weights) if weights else None,
+            epochs=epochs,
+            lr=lr,
+            images_per_step=images_per_step,
+            seed=seed,
+            classes=tuple(name.strip() for name in classes.split(",")) if classes is not None else None,
+            limit=limit,
+            validation_limit=validation_limit,
+            proposals_folder=str(proposals) if proposals else None,
+            skip_bad=skip_bad,
+            sampling=SamplingSettings(rois_per_image=rois_per_image),
+        )
     try:
         with Console() as console:
-            warm_up(console)
-            with on_interrupt(lambda: _kept_before_training(folder)):
+            with on_interrupt(lambda: _kept(folder)):
                 if resume is not None:
                     training = Training.resume(folder, console, epochs, data)
                 else:
-                    settings = TrainSettings(
-                        data=str(data),
-                        format=format,
-                        backbone=backbone,
-                        weights=str(weights) if weights else None,
-                        epochs=epochs,
-                        lr=lr,
-                        images_per_step=images_per_step,
-                        seed=seed,
-                        classes=tuple(name.strip() for name in classes.split(",")) if classes is not None else None,
-                        limit=limit,
-                        validation_limit=validation_limit,
-                        proposals_folder=str(proposals) if proposals else None,
-                        skip_bad=skip_bad,
-                        sampling=SamplingSettings(rois_per_image=rois_per_image),
-                    )
                     training = Training.start(folder, settings, console)
             for sentence in training.data.skipped:
                 console.say(f"skipped: {sentence}")
             for sentence in training.notes:
                 console.say(f"note: {sentence}")
-            with on_interrupt(f"all steps up to the last checkpoint are in {folder.path}", go_on):
+            with on_interrupt(lambda: _kept(folder), go_on):
+                warm_up(console)
                 training.run(console)
                 metrics = finish_run(training, training.data.validation, console)
     except Interrupted:
-        raise _stopped(go_on) from None
+        raise _stopped(go_on()) from None
     _print_end(metrics, folder.report, folder.best)
 
 
@@ -122,7 +126,9 @@ def _refuse_other_flags(ctx: typer.Context) -> None:
         )
 
 
-def _kept_before_training(folder) -> str:
+def _kept(folder) -> str:
+    if folder.holds_a_run:
+        return f"all steps up to the last checkpoint are in {folder.path}"
     return f"what is computed so far is in {folder.path}" if folder.path.is_dir() else "nothing was written yet"
 
 

@@ -25,6 +25,8 @@ from minircnn.data.scenes import Item, compose_scene
 from minircnn.errors import InputError
 from minircnn.files import write_bytes
 
+LARGEST_SIZE = 4096  # pixels; beyond it a scene takes minutes and gigabytes
+MOST_IMAGES = 999_999  # of a split: file names have six digits
 SMALLEST_SIZE = 96  # pixels: the smallest garment would be 21 pixels long, and hard for a person to name
 JPEG_QUALITY = 95
 RECIPE = 1  # raise it when the same seed begins to give other scenes
@@ -55,7 +57,7 @@ def write_scenes(
     images, validation, test : int
         Number of training (1 or more), validation and test scenes (0 or more).
     size : int
-        Height and width of a scene in pixels, 96 or more.
+        Height and width of a scene in pixels, 96 to 4096.
     seed : int
         0 or more. The same seed gives the same bytes.
     fashion_mnist : path, optional
@@ -98,11 +100,17 @@ def write_scenes(
 
 
 def _check_arguments(counts: dict[str, int], size: int, seed: int) -> None:
-    least = {"images": (counts["train"], 1), "validation": (counts["validation"], 0), "test": (counts["test"], 0)}
-    least |= {"size": (size, SMALLEST_SIZE), "seed": (seed, 0)}
-    for name, (value, minimum) in least.items():
-        if not isinstance(value, int) or value < minimum:
-            raise InputError(f"{name} is {value!r}; give a whole number of at least {minimum}")
+    ranges = {
+        "images": (counts["train"], 1, MOST_IMAGES),
+        "validation": (counts["validation"], 0, MOST_IMAGES),
+        "test": (counts["test"], 0, MOST_IMAGES),
+        "size": (size, SMALLEST_SIZE, LARGEST_SIZE),
+        "seed": (seed, 0, None),
+    }
+    for name, (value, least, most) in ranges.items():
+        if not isinstance(value, int) or value < least or (most is not None and value > most):
+            high = "" if most is None else f" and at most {most:,}"
+            raise InputError(f"{name} is {value!r}; give a whole number of at least {least}{high}")
 
 
 def _materials(fashion_mnist: str | Path | None) -> tuple[dict[str, tuple[list[np.ndarray], Garments]], str]:

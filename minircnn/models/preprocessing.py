@@ -4,10 +4,13 @@ It belongs to the weights: a network that learned on BGR minus Caffe's mean sees
 are stored in the model file, and whoever feeds the network (`training/batches.py`, `detection.py`) uses these two.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+LONGEST_SIDE = 10_000  # pixels: a larger input would not fit any memory
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,18 @@ class Preprocessing:
     scale: tuple[float, float, float]
     short_side: int
     long_side: int
+
+    def __post_init__(self):
+        if self.channel_order not in ("RGB", "BGR"):
+            raise ValueError(f"channel_order should be RGB or BGR, not {self.channel_order!r}")
+        for name in ("mean", "scale"):
+            values = getattr(self, name)
+            if len(values) != 3 or not all(math.isfinite(value) for value in values):
+                raise ValueError(f"{name} should be three numbers, one for each channel, not {values}")
+        if min(self.scale) <= 0:
+            raise ValueError(f"scale should be above 0, not {self.scale}")
+        if not 16 <= self.short_side <= self.long_side <= LONGEST_SIDE:
+            raise ValueError(f"sides should be 16 to {LONGEST_SIDE} pixels, not {self.short_side}, {self.long_side}")
 
     def image_scale(self, height: int, width: int) -> float:
         """Factor from image pixels to network-input pixels."""

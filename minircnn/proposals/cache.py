@@ -9,8 +9,10 @@ import hashlib
 import itertools
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
+import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +30,7 @@ from minircnn.files import write_bytes
 from minircnn.proposals.selective_search import ProposalSettings, opencv, propose
 
 FORMAT = 2  # raise it when propose() begins to give other boxes, or their file changes
+MOST_WORKERS = 61  # Windows can wait for no more
 IN_FLIGHT = 16  # images per worker handed out ahead: the whole set is never in memory
 
 Result = tuple[str, str | None]  # image_id, and what was wrong with the image file
@@ -75,10 +78,13 @@ class ProposalCache:
 
         Raises
         ------
-        InputError : the first such image, unless `skip_bad`; or the cache cannot be written
+        InputError : the first such image, unless `skip_bad`; workers out of range; or the cache cannot be written
         """
+        workers = min(os.cpu_count() or 1, MOST_WORKERS) if workers is None else workers
+        if not 1 <= workers <= MOST_WORKERS:
+            raise InputError(f"workers should be 1 to {MOST_WORKERS} processes, not {workers}")
         failed = []
-        with contextlib.closing(self._results(samples, workers or os.cpu_count() or 1)) as results:
+        with contextlib.closing(self._results(samples, min(workers, max(1, len(samples))))) as results:
             for done, (image_id, sentence) in enumerate(results, start=1):
                 if sentence is not None:
                     if not skip_bad:
@@ -150,9 +156,16 @@ class ProposalCache:
 
 
 def _start_worker() -> None:
-    """A worker is one core's worth of work, and leaves Ctrl-C to its parent."""
+    """A worker is one core's worth of work, leaves Ctrl-C to its parent, and ends when its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     opencv().setNumThreads(1)
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed closes no pool: without this its workers would wait for work for ever."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _read(path: Path) -> bytes:

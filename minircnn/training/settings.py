@@ -35,15 +35,16 @@ DEFAULTS = {
 }
 
 
+UNBOUNDED = 2**63
 RANGES = {  # name → kind of number, least, most; a least of 0 is itself allowed for whole numbers only
     "epochs": (int | float, 0, 1_000_000),
     "lr": (int | float, 0, 1_000),
     "images_per_step": (int, 1, 1_000),
     "sigma": (int | float, 0, 1_000),
     "seed": (int, 0, 2**128),
-    "limit": (int, 1, 2**63),
-    "validation_limit": (int, 1, 2**63),
-    "validation_images": (int, 1, 2**63),
+    "limit": (int, 1, UNBOUNDED),
+    "validation_limit": (int, 1, UNBOUNDED),
+    "validation_images": (int, 1, UNBOUNDED),
     "checkpoint_seconds": (int | float, 0, 1_000_000),
 }
 OPTIONAL = ("epochs", "lr", "limit", "validation_limit")
@@ -105,8 +106,9 @@ class TrainSettings:
             if not isinstance(value, kind) or isinstance(value, bool):
                 raise InputError(f"{name} should be a {'whole ' if kind is int else ''}number, not {value!r}")
             if not (math.isfinite(value) and least <= value <= most) or (least == 0 and kind is not int and value == 0):
-                low = f"{least} to" if least or kind is int else "above 0, up to"
-                raise InputError(f"{name} should be {low} {most:,}, not {value}")
+                low = f"at least {least}" if kind is int else "above 0"
+                high = f" and at most {most:,}" if most < UNBOUNDED else ""
+                raise InputError(f"{name} should be {low}{high}, not {value}")
         for name in ("data", "weights", "proposals_folder"):
             value = getattr(self, name)
             if not (isinstance(value, str) or (value is None and name != "data")):

@@ -89,7 +89,7 @@ class Training:
                 model.statistics = statistics  # a new one speaks in normalised offsets from the beginning
             folder.start_log()
         training = cls(folder, settings, data, model)
-        training.notes += notes
+        training.notes = notes
         return training
 
     @classmethod
@@ -118,22 +118,28 @@ class Training:
             if settings.steps(state.images) < state.step:
                 done = state.step * settings.images_per_step / state.images
                 raise InputError(f"epochs is {settings.epochs:g}, and {done:g} are done already; give at least as many")
-            found = TrainingData.read(settings, folder.path, report).with_proposals(report)
+            if not Path(settings.data).is_dir():
+                raise InputError(f"{settings.data} is not there any more; say where the data lies now with --data DIR")
+            found = TrainingData.read(settings, folder.path, report)
+            if settings.skip_bad:  # some images may yet fall away
+                found = found.with_proposals(report)
             check_same_data(found, checkpoint, settings)
+            found = found.with_proposals(report)
             folder.write_settings(settings)
             training = cls(folder, settings, found, checkpoint.model)
             for name, velocity in checkpoint.velocities.items():
                 training.optimiser.velocity[name][...] = velocity
-            training.order, training.position = checkpoint.order, state.position
-            training.step, training.seconds = state.step, state.seconds
+            training.order, training.position, training.step = checkpoint.order, state.position, state.step
+            training.seconds = state.seconds
             training.best_score, training.history = state.best_score, state.history
             training.rng.bit_generator.state = state.generator
             folder.start_log(steps_kept=training.step)
-        training.notes += [note] if note else []
+        training.notes = [note] if note else []
         return training
 
     def save(self) -> None:
         """Write the checkpoint from which `resume` goes on bit for bit; the one before it is kept as well."""
+        folder = self.folder
         state = TrainingState(
             images=self.images,
             image_list=self.data.image_list(),
@@ -144,7 +150,6 @@ class Training:
             history=self.history,
             generator=self.rng.bit_generator.state,
         )
-        folder = self.folder
         save_checkpoint(folder.last, folder.previous, self.model, self.optimiser, self.order, state)
 
     def next_batch(self) -> Batch:
@@ -173,10 +178,9 @@ class Training:
         InputError : a loss or a weight is not finite, or the disk refuses; the last good checkpoint is still there
         """
         with self.folder.claimed(), StopRequest() as stop:
-            if self.step == 0 and not self.folder.holds_a_run:
+            if not self.folder.holds_a_run:
                 self.save()
-            saved_at = time.monotonic()
-            rows: list[tuple[float, float, float]] = []
+            rows, saved_at = [], time.monotonic()
             while self.step < self.steps:
                 rows.append(self._one_step())
                 if self.step % LOG_EVERY == 0 or self.step == self.steps:

@@ -52,6 +52,8 @@ def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> Fast
             fields[name] = tuple(fields[name])
         architecture = VGG(preprocessing=Preprocessing(**preprocessing), **fields)
         names, output_size = tuple(description["class_names"]), tuple(description["output_size"])
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError(f"class names should be words, not {names}")
         _check_sizes(architecture, len(names), output_size, tensors, path)
         model = FastRCNN(architecture, len(names), np.random.default_rng(0), names, output_size=output_size)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -98,7 +100,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], description: dict,
     """
     for name, array in tensors.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise InputError(f"{path} is not written: {name} holds values that are not finite (NaN or infinity)")
+            raise InputError(f"{path} is not written: {name} holds NaN or infinity; did training diverge? Lower --lr")
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     text = json.dumps(description)
     metadata = {METADATA_KEY: text, CHECKSUM_KEY: _checksum(contiguous, text)}
