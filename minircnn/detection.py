@@ -101,6 +101,8 @@ def select_detections(
 
     Boxes that are left without area by the image's border, or that are not finite, are no detections.
     """
+    check_shape("select_detections", "cls_score", cls_score, (len(proposals), None))
+    check_shape("select_detections", "offsets", offsets, (len(proposals), 4 * cls_score.shape[1]))
     probabilities = softmax(cls_score) if len(cls_score) else cls_score
     boxes = decode_boxes(proposals, offsets).reshape(len(proposals), offsets.shape[1] // 4, 4)
     boxes = clip_boxes(boxes, *image_size).astype(np.float32)

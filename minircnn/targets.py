@@ -105,6 +105,8 @@ def sample_rois(
     labels : (S,) int64
     offsets : (S, 4) float32, not normalised; 0 for background
     """
+    if len(truth) != len(truth_labels):
+        raise ValueError(f"sample_rois: {len(truth)} true boxes, and {len(truth_labels)} labels for them")
     candidates = np.concatenate([truth, proposals]).astype(np.float32)
     match, overlap = match_proposals(candidates, truth)
     foreground = np.flatnonzero(overlap >= settings.foreground_iou)

@@ -2,18 +2,21 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from minircnn.data import write_scenes
 from minircnn.errors import InputError
 from minircnn.finish import finish_run
-from minircnn.models import FastRCNN, vgg_small
-from minircnn.training.run_folder import RunFolder
+from minircnn.models import BACKBONES, FastRCNN, vgg_small
+from minircnn.training.begin import first_model
+from minircnn.training.run_folder import RunFolder, whole_rows
 from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Interrupted, Training
 from minircnn.weights.model_file import load_model, save_model
@@ -116,9 +119,230 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(scenes, tmp_pa
     training.model.fc7.weight.value[:] = np.nan
     with pytest.raises(InputError, match=r"step 1: the loss is nan on images \d{6}, \d{6}"):
         training.run()
-    state = load_file(tmp_path / "run" / "last.safetensors")
-    assert len(kept) > 0
-    assert set(state) >= {"conv1_1.weight", "velocity.conv1_1.weight", "order"}
+    assert (tmp_path / "run" / "last.safetensors").read_bytes() == kept
+    assert not (tmp_path / "run" / "best.safetensors").exists()
+
+
+@pytest.mark.parametrize("where", ["weight", "velocity"])
+def test_a_weight_that_is_not_finite_never_gets_into_a_checkpoint(scenes, tmp_path, where):
+    """The loss may still be finite: a dead unit's weight reaches nothing."""
+    training = Training.start(RunFolder(tmp_path / "run"), settings(scenes))
+    training.save()
+    kept = (tmp_path / "run" / "last.safetensors").read_bytes()
+    array = training.model.fc7.weight.value if where == "weight" else training.optimiser.velocity["fc7.weight"]
+    array[0, 0] = np.inf
+    with pytest.raises(InputError, match=r"is not written: .*fc7\.weight holds NaN or infinity"):
+        training.save()
+    assert (tmp_path / "run" / "last.safetensors").read_bytes() == kept
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 16
+    path.write_bytes(content)
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(scenes, tmp_path):
+    whole = weights(train(tmp_path / "run", settings(scenes)))
+    folder = RunFolder(tmp_path / "run")
+    with open(folder.log, "a", encoding="utf-8") as file:
+        file.write("9999,1.0")  # torn
+    flip_a_bit(folder.last)
+    resumed = Training.resume(folder)
+    assert resumed.step <= 12
+    assert len(resumed.notes) == 1
+    assert "last.safetensors is damaged" in resumed.notes[0]
+    assert "previous.safetensors" in resumed.notes[0]
+    resumed.run()
+    assert_same_bits(whole, weights(resumed))
+    assert "9999" not in folder.log.read_text(encoding="utf-8")
+    flip_a_bit(folder.last)
+    flip_a_bit(folder.previous)
+    with pytest.raises(InputError, match=r"previous\.safetensors is damaged"):
+        Training.resume(folder)
+
+
+def test_a_torn_log_is_cut_to_its_last_whole_row():
+    row = "{},0.5,0.01,1,0.6,0.4,0.25,9.5\n"
+    text = "step,…\n" + row.format(20) + "x,y\n" + row.format(40) + row.format(60) + "80,0.5,0.0"
+    assert whole_rows(text, 50) == [row.format(20).strip(), row.format(40).strip()]
+    assert whole_rows(row.format(0) + row.format(40).rstrip("\n"), 50) == []
+
+
+def test_resume_takes_more_epochs_and_refuses_fewer_than_are_done(scenes, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    train(folder.path, settings(scenes))
+    with pytest.raises(InputError, match="epochs is 2, and 3 are done already"):
+        Training.resume(folder, epochs=2)
+    assert folder.read_settings().epochs == 3
+    longer = Training.resume(folder, epochs=4)
+    assert (longer.step, longer.steps) == (12, 16)
+    longer.run()
+    assert Training.resume(RunFolder(tmp_path / "run")).step == 16
+
+
+def test_resume_finds_its_data_from_any_folder_and_where_it_has_moved(scenes, tmp_path, monkeypatch):
+    shutil.copytree(scenes, tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    train(Path("run"), TrainSettings(data="data", epochs=0.5))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert Training.resume(RunFolder("../run")).step == 2
+    (tmp_path / "data").rename(tmp_path / "moved")
+    with pytest.raises(InputError, match=r"data is not there any more; .* --data DIR"):
+        Training.resume(RunFolder("../run"))
+    assert Training.resume(RunFolder("../run"), data="../moved").step == 2
+    monkeypatch.chdir(tmp_path)
+    assert Training.resume(RunFolder("run")).step == 2  # the new place is remembered
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("fewer images", "7 usable training images"),
+        ("another name", "other image files"),
+        ("classes", "has the classes"),
+    ],
+)
+def test_resume_refuses_data_that_is_not_the_runs(scenes, tmp_path, change, words):
+    train(tmp_path / "run", replace(settings(scenes), epochs=0.5))
+    other = tmp_path / "other"
+    shutil.copytree(scenes, other, ignore=shutil.ignore_patterns("proposals"))
+    first = other / "train" / "image" / "000001.jpg", other / "train" / "annos" / "000001.json"
+    if change == "fewer images":
+        for path in first:
+            path.unlink()
+    elif change == "another name":
+        for path in first:
+            path.rename(path.with_stem("other"))
+    else:
+        classes = json.loads((other / "classes.json").read_text())["classes"]
+        (other / "classes.json").write_text(json.dumps({"classes": [*classes, "hat"]}))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    with pytest.raises(InputError, match=words):
+        Training.resume(RunFolder(tmp_path / "run"), data=other)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+FAULTS = {
+    "data": ({"data": "nowhere"}, "nowhere"),
+    "classes": ({"classes": ("hat",)}, "class 'hat' is unknown"),
+    "weights": ({"weights": "nothing.safetensors"}, "nothing.safetensors is not there"),
+}
+
+
+@pytest.mark.parametrize(("given", "words"), FAULTS.values(), ids=FAULTS)
+def test_everything_is_checked_before_anything_is_written(scenes, tmp_path, given, words):
+    with pytest.raises(InputError, match=words):
+        Training.start(RunFolder(tmp_path / "run"), replace(settings(scenes), **given))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_broken_validation_set_is_found_before_the_search_for_proposals(scenes, tmp_path):
+    shutil.copytree(scenes, tmp_path / "data", ignore=shutil.ignore_patterns("proposals"))
+    (tmp_path / "data" / "validation" / "annos" / "000002.json").write_text("{")
+    with pytest.raises(InputError, match=r"validation.annos.000002\.json"):
+        Training.start(RunFolder(tmp_path / "run"), TrainSettings(data=str(tmp_path / "data")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_training_set_without_one_box_is_refused(scenes, tmp_path):
+    shutil.copytree(scenes, tmp_path / "data", ignore=shutil.ignore_patterns("proposals"))
+    for path in (tmp_path / "data" / "train" / "annos").iterdir():
+        path.write_text('{"source": "user"}')
+    with pytest.raises(InputError, match="not one box in 8 annotations"):
+        Training.start(RunFolder(tmp_path / "run"), TrainSettings(data=str(tmp_path / "data")))
+
+
+def test_a_run_begins_in_a_new_an_empty_or_its_own_folder_only(scenes, tmp_path):
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    RunFolder(thesis).check_free()
+    (thesis / "chapter1.txt").write_text("years of work")
+    with pytest.raises(InputError, match=r"thesis holds other files \(chapter1\.txt\)"):
+        Training.start(RunFolder(thesis), settings(scenes))
+    assert [path.name for path in thesis.iterdir()] == ["chapter1.txt"]
+    # one that ended before its first checkpoint is begun again
+    Training.start(RunFolder(tmp_path / "run"), settings(scenes))
+    Training.start(RunFolder(tmp_path / "run"), settings(scenes)).run()
+    with pytest.raises(InputError, match="already holds a run; go on with `minircnn train --resume"):
+        RunFolder(tmp_path / "run").check_free()
+
+
+def test_a_stored_models_boxes_begin_where_they_ended(scenes, tmp_path):
+    """bbox_pred of a model file is in real offsets, a run's in normalised ones: what it predicts must not change."""
+    source = train(tmp_path / "source", settings(scenes))
+    assert source.model.statistics.std[1:].min() < 0.5
+    training = Training.start(RunFolder(tmp_path / "run"), settings(scenes, weights=str(tmp_path / "source")))
+    assert training.notes == []
+    images, hidden = np.zeros((1, 96, 96, 3), np.float32), np.random.default_rng(0).random((4, 256), np.float32)
+    stored = load_model(tmp_path / "source")
+    np.testing.assert_allclose(
+        training.model.offsets(training.model.bbox_pred.forward(hidden)), stored.bbox_pred.forward(hidden), atol=1e-5
+    )
+    np.testing.assert_array_equal(training.model.forward_features(images), stored.forward_features(images))
+
+
+def test_weights_of_other_classes_bring_all_but_the_output_layers(scenes, tmp_path, rng):
+    stored = FastRCNN(vgg_small(), 3, rng, ("hat", "scarf", "glove"))
+    save_model(tmp_path / "model.safetensors", stored)
+    given = settings(scenes, weights=str(tmp_path / "model.safetensors"))
+    training = Training.start(RunFolder(tmp_path / "run"), given)
+    np.testing.assert_array_equal(training.model.fc7.weight.value, stored.fc7.weight.value)
+    assert training.model.cls_score.weight.value.shape == (256, 11)
+    assert len(training.notes) == 1
+    assert "other classes (hat, scarf, glove): cls_score and bbox_pred begin anew" in training.notes[0]
+
+
+def test_preprocessing_comes_with_the_weights(scenes, tmp_path, rng):
+    other = replace(vgg_small().preprocessing, channel_order="BGR", mean=(1.0, 2.0, 3.0))
+    save_model(tmp_path / "model.safetensors", FastRCNN(replace(vgg_small(), preprocessing=other), 3, rng))
+    given = settings(scenes, weights=str(tmp_path / "model.safetensors"))
+    model, _, _ = first_model(given, ("a", "b"), rng)
+    assert model.architecture.preprocessing == other
+
+
+def test_random_convolutions_are_not_frozen(scenes, tmp_path, rng, monkeypatch):
+    """The paper freezes what ImageNet has taught; random weights that never learn would only be in the way."""
+    frozen = replace(vgg_small(), frozen=("conv1_1",))
+    monkeypatch.setitem(BACKBONES, "vgg16", lambda: frozen)
+    given = settings(scenes, backbone="vgg16")
+    model, _, notes = first_model(given, ("a", "b"), rng)
+    assert all(parameter.learns for _, parameter in model.named_parameters())
+    assert "begins with random weights" in notes[0]
+    save_model(tmp_path / "model.safetensors", model)
+    model, _, _ = first_model(replace(given, weights=str(tmp_path / "model.safetensors")), ("a", "b"), rng)
+    assert [name for name, parameter in model.named_parameters() if not parameter.learns] == [
+        "conv1_1.weight", "conv1_1.bias",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"epochs": float("inf")}, {"epochs": float("nan")}, {"epochs": 0}, {"epochs": 1e300}, {"lr": float("inf")},
+        {"lr": -1}, {"seed": -1}, {"seed": 0.5}, {"images_per_step": 0}, {"limit": 0}, {"validation_limit": -1},
+        {"images_per_step": True}, {"epochs": "3"}, {"data": 5}, {"weights": 5}, {"backbone": "resnet"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_settings_out_of_range_are_named(given):
+    with pytest.raises(InputError, match=f"{next(iter(given))} should be"):
+        TrainSettings(**{"data": "x"} | given)
+
+
+@pytest.mark.parametrize("stored", [{}, {"data": 5}, {"sampling": []}, {"classes": 5}, {"proposals": {"mode": 1}}])
+def test_damaged_settings_of_a_run_are_one_sentence(stored):
+    sound = TrainSettings(data="x").to_dict()
+    assert TrainSettings.from_dict(sound) == TrainSettings(data="x")
+    with pytest.raises(InputError, match=r"settings\.json is damaged or of another version"):
+        TrainSettings.from_dict(sound | stored if stored else {})
+
+
+def test_validation_may_be_limited_too(scenes, tmp_path):
+    given = settings(scenes, limit=5, validation_limit=2)
+    training = Training.start(RunFolder(tmp_path / "run"), given)
+    assert (len(training.data.train), len(training.data.validation)) == (5, 2)
 
 
 def test_a_stored_model_needs_no_statistics(tmp_path, rng):

@@ -27,7 +27,7 @@ def conv_patches_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, padding: i
     N, OC = len(x), w.shape[3]
     y = np.empty((N, OH, OW, OC), x.dtype)
     with one_blas_thread():
-        _forward(x, w, b, padding, _rows_per_block(w, OW, x.itemsize), y)
+        _forward(x, np.ascontiguousarray(w), b, padding, _rows_per_block(w, OW, x.itemsize), y)
     return y
 
 
@@ -92,7 +92,7 @@ def conv_patches_backward(
     check_floats("conv_patches_backward", dy=dy, x=x)
     partial = np.zeros((GRADIENT_GROUPS, KH * KW * C, OC), x.dtype)
     with one_blas_thread():
-        _backward_w(dy, x, padding, _rows_per_block(w, dy.shape[2], x.itemsize), KH, KW, partial)
+        _backward_w(np.ascontiguousarray(dy), x, padding, _rows_per_block(w, dy.shape[2], x.itemsize), KH, KW, partial)
     dw = partial.sum(axis=0).reshape(w.shape)
     db = dy.sum(axis=(0, 1, 2))
     if not need_dx:

@@ -4,6 +4,7 @@ That is the velocities, the generator's state, the position in the data, and the
 file has folded in. Two are kept: when the last one is damaged, the one before it still serves.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from minircnn.errors import InputError
 from minircnn.models import FastRCNN
 from minircnn.training.optim import SGD
 from minircnn.weights.model_file import build, describe, read_tensors, stored_statistics, write_tensors
+
+DAMAGED = "damaged.safetensors"
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_newest(last: Path, former: Path) -> tuple[Checkpoint, str | None]:
-    """The last checkpoint, or where that is missing or damaged the one before it, and a sentence that says so."""
+    """The last checkpoint, or where that is missing or damaged the one before it, and a sentence that says so.
+
+    A damaged one is set aside, so that the next checkpoint does not push it into the sound one's place.
+    """
     try:
         return load_checkpoint(last), None
     except InputError as error:
         if not former.is_file():
             raise
         checkpoint = load_checkpoint(former)
+        if last.is_file():
+            os.replace(last, last.with_name(DAMAGED))
         return checkpoint, f"{error}. Going on from {former.name}, step {checkpoint.state.step}"

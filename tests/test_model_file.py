@@ -1,0 +1,130 @@
+"""Model files and checkpoints: a changed bit is found, damage is one sentence, offsets stay what they were."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+
+from minircnn.errors import InputError
+from minircnn.models import FastRCNN, vgg_small
+from minircnn.targets import OffsetStatistics
+from minircnn.training.checkpoint import load_checkpoint
+from minircnn.weights.model_file import load_model, save_model, write_tensors
+
+
+@pytest.fixture(scope="module")
+def model():
+    return FastRCNN(vgg_small(), 3, np.random.default_rng(0), ("a", "b", "c"))
+
+
+@pytest.fixture(scope="module")
+def content(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_model(path, model)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("place", ["first weight", "middle", "last byte", "class name", "checksum"])
+def test_a_single_changed_bit_is_found(content, place, tmp_path):
+    header = struct.unpack("<Q", content[:8])[0]
+    at = {
+        "first weight": 8 + header,
+        "middle": len(content) // 2,
+        "last byte": len(content) - 1,
+        "class name": content.index(b'\\"a\\"') + 2,
+        "checksum": content.index(b'"crc32":"') + 9,
+    }[place]
+    changed = bytearray(content)
+    changed[at] ^= 1
+    (tmp_path / "m.safetensors").write_bytes(changed)
+    with pytest.raises(InputError, match=r"m\.safetensors is damaged"):
+        load_model(tmp_path / "m.safetensors")
+
+
+def redescribed(content, change):
+    """The file with another description and no checksum, as an editor of metadata might leave it."""
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8 : 8 + length])
+    description = json.loads(header["__metadata__"]["minircnn"])
+    header["__metadata__"] = {"minircnn": json.dumps(change(description) or description)}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+
+
+DAMAGES = {
+    "blocks of no list": lambda d: d["architecture"].update(blocks=5),
+    "another block": lambda d: d["architecture"]["blocks"].append([64]),
+    "a hundred petabytes": lambda d: d["architecture"].update(hidden=[10**9, 10**9]),
+    "no architecture": lambda d: d.pop("architecture"),
+    "unknown field": lambda d: d["architecture"].update(depth=3),
+    "two means": lambda d: d["architecture"]["preprocessing"].update(mean=[1, 2]),
+    "images of no side": lambda d: d["architecture"]["preprocessing"].update(short_side=0),
+    "dropout in words": lambda d: d["architecture"].update(dropout="half"),
+    "no names": lambda d: d.update(class_names=None),
+    "names of numbers": lambda d: d.update(class_names=[1, 2, 3]),
+    "one name too many": lambda d: d["class_names"].append("d"),
+    "bins of 0": lambda d: d.update(output_size=[7, 0]),
+    "a list": lambda d: [d],
+    "a later format": lambda d: d.update(format=99),
+}
+
+
+@pytest.mark.parametrize("change", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_description_is_one_sentence(content, change, tmp_path):
+    (tmp_path / "m.safetensors").write_bytes(redescribed(content, change))
+    with pytest.raises(InputError, match=r"m\.safetensors"):
+        load_model(tmp_path / "m.safetensors")
+    (tmp_path / "sound.safetensors").write_bytes(redescribed(content, lambda d: None))
+    assert load_model(tmp_path / "sound.safetensors").class_names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_neither_written_nor_read(value, tmp_path):
+    model = FastRCNN(vgg_small(), 3, np.random.default_rng(0))
+    path = tmp_path / "m.safetensors"
+    save_model(path, model)
+    before = path.read_bytes()
+    model.fc7.weight.value[3, 5] = value
+    with pytest.raises(InputError, match=r"is not written: fc7\.weight holds NaN or infinity"):
+        save_model(path, model)
+    assert path.read_bytes() == before
+    tensors = {name: parameter.value for name, parameter in model.named_parameters()}
+    from safetensors.numpy import save_file
+
+    save_file(tensors, path, metadata=_metadata(before))
+    with pytest.raises(InputError, match=r"fc7\.weight holds values that are not finite"):
+        load_model(path)
+
+
+def _metadata(content):
+    length = struct.unpack("<Q", content[:8])[0]
+    return {"minircnn": json.loads(content[8 : 8 + length])["__metadata__"]["minircnn"]}
+
+
+def test_the_former_file_is_kept_where_one_is_asked_for(tmp_path):
+    last, former = tmp_path / "last", tmp_path / "former"
+    for number in range(3):
+        write_tensors(last, {"x": np.array([number])}, {}, former)
+    assert former.read_bytes() != last.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["former", "last"]
+
+
+def test_a_model_file_is_no_checkpoint(content, tmp_path):
+    (tmp_path / "m.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match="is a model file, not a checkpoint"):
+        load_checkpoint(tmp_path / "m.safetensors")
+
+
+def test_restated_offsets_predict_the_same(rng):
+    """Whatever mean and spread bbox_pred is normalised by, the real offsets that it stands for do not move."""
+    model = FastRCNN(vgg_small(), 3, rng, dtype=np.float64)
+    hidden = rng.standard_normal((5, 256))
+    real = model.offsets(model.bbox_pred.forward(hidden))
+    for _ in range(2):
+        statistics = OffsetStatistics(rng.standard_normal((4, 4)), rng.uniform(0.1, 2, (4, 4)))
+        model.restate_offsets(statistics)
+        assert model.statistics is statistics
+        np.testing.assert_allclose(model.offsets(model.bbox_pred.forward(hidden)), real, atol=1e-12)
+    assert not np.allclose(model.bbox_pred.forward(hidden), real)
