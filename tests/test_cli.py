@@ -2,6 +2,9 @@
 
 import json
 import os
+import shlex
+import shutil
+import signal
 import subprocess
 import sys
 
@@ -10,6 +13,7 @@ import pytest
 from PIL import Image
 
 from minircnn.data import write_scenes
+from minircnn.data.materials import CLASS_NAMES
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.weights.model_file import save_model
 
@@ -30,7 +34,7 @@ def scenes(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    save_model(path, FastRCNN(vgg_small(), 10, np.random.default_rng(0)))
+    save_model(path, FastRCNN(vgg_small(), 10, np.random.default_rng(0), CLASS_NAMES))
     return path
 
 
@@ -77,8 +81,6 @@ def assert_one_sentence(done, *parts):
 
 def break_folder(scenes, tmp_path, kind):
     """A copy of the scenes with one thing wrong; gives what the sentence should name."""
-    import shutil
-
     data = tmp_path / "data"
     shutil.copytree(scenes, data)
     image, annotation = data / "train/image/000002.jpg", data / "train/annos/000002.json"
@@ -136,7 +138,22 @@ def test_skip_bad_goes_on_and_says_what_was_skipped(scenes, tmp_path):
         (["train", "--data", "nowhere", "--out", "run", "--backbone", "resnet"], "should be one of vgg16, vgg_small"),
         (["train", "--data", "nowhere", "--out", "run", "--epochs", "0"], "epochs should be above 0"),
         (["train", "--resume", "nowhere"], "nowhere"),
-        (["train", "--resume", "nowhere", "--out", "x"], "--resume RUN takes data and settings from the run"),
+        (["train", "--resume", "nowhere", "--out", "x"], "leave out --out"),
+        (["train", "--resume", "nowhere", "--lr", "1", "--skip-bad"], "leave out --lr, --skip-bad"),
+        (["train", "--data", "nowhere", "--out", "run", "--epochs", "inf"], "epochs should be above 0"),
+        (["train", "--data", "nowhere", "--out", "run", "--seed", "-1"], "seed should be at least 0"),
+        (["train", "--data", "nowhere", "--out", "run", "--rois-per-image", "2"], "give at least 4"),
+        (["train", "--data", "x" * 300, "--out", "run"], "File name too long"),
+        (["train", "--data", ".", "--out", "x" * 300], "File name too long"),
+        (["train", "--dat", "x"], "No such option: --dat"),
+        (["nonsense"], "No such command"),
+        (["detect", "nowhere", "x.jpg", "--out", "found", "--score", "2"], "--score"),
+        (["detect", "x" * 300, "x.jpg", "--out", "found"], "File name too long"),
+        (["data", "scenes", "--out", "s", "--size", "1000000"], "size is 1000000"),
+        (["data", "scenes", "--out", "s", "--images", "many"], "--images"),
+        (["data", "scenes", "--out", "s", "--seed", "-1"], "seed is -1"),
+        (["gradcheck", "--json", "."], "is a folder"),
+        (["gradcheck", "--seed", "-1"], "--seed"),
         (["eval", "nowhere", "--data", "x"], "nowhere"),
         (["detect", "nowhere", "x.jpg", "--out", "found"], "nowhere"),
         (["data", "scenes", "--out", "s", "--images", "0"], "images"),
@@ -167,3 +184,231 @@ def test_detect_takes_grey_transparent_and_sixteen_bit_images(model, mode, tmp_p
         Image.fromarray(values.astype(np.uint8)).convert(mode).save(tmp_path / "image.png")
     done = run("detect", model, tmp_path / "image.png", "--out", tmp_path / "o", "--score", 0.05)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_version_is_printed():
+    assert run("--version").stdout == "minircnn 0.1.0\n"
+
+
+# detect: many files, and nothing written over
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a.jpg", "b.webp", "c.jfif", "d.bmp"):
+        pixels = rng.integers(0, 256, (60, 70, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / name, format="JPEG" if name.endswith("jfif") else None)
+    return folder
+
+
+def test_detect_goes_on_past_bad_images_and_lists_them_at_the_end(model, photographs, tmp_path):
+    (photographs / "b.webp").write_bytes((photographs / "b.webp").read_bytes()[:300])
+    (photographs / "notes.txt").write_text("no image")
+    (photographs / "deeper").mkdir()
+    (photographs / "no suffix").write_bytes((photographs / "a.jpg").read_bytes())
+    done = run("detect", model, photographs, tmp_path / "not there.jpg", "--out", tmp_path / "found")
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("error: ") for line in lines)
+    assert "not there.jpg is not there" in lines[0]
+    assert "b.webp" in lines[1]
+    assert "left out: " + str(photographs / "notes.txt") in done.stdout
+    assert "left out: " + str(photographs / "deeper") in done.stdout
+    drawn = sorted(path.name for path in (tmp_path / "found").glob("*.jpg"))
+    assert drawn == ["0001-a.jpg", "0003-c.jpg", "0004-d.jpg", "0005-no suffix.jpg"]
+    listed = json.loads((tmp_path / "found" / "images.json").read_text())
+    assert [row["id"] for row in listed["images"]] == [1, 3, 4, 5]
+
+
+def test_cocos_own_loader_takes_what_detect_writes(photographs, tmp_path):
+    from faster_coco_eval import COCO
+
+    sure = FastRCNN(vgg_small(), 2, np.random.default_rng(0), ("hat", "scarf"))
+    sure.cls_score.bias.value[:] = [0, 5, 0]
+    save_model(tmp_path / "sure.safetensors", sure)
+    out = tmp_path / "found"
+    assert run("detect", tmp_path / "sure.safetensors", photographs, "--out", out).returncode == 0
+    truth = COCO(str(out / "images.json"))
+    found = truth.loadRes(str(out / "detections.json"))
+    assert found.getImgIds() == [1, 2, 3, 4]
+    assert truth.loadImgs([1])[0]["file_name"].endswith("a.jpg")
+    assert {row["category_id"] for row in found.dataset["annotations"]} == {1}
+    assert truth.cats[1]["name"] == "hat"
+    assert all(min(row["bbox"][2:]) > 0 for row in found.dataset["annotations"])
+
+
+def test_detect_writes_over_no_input(model, photographs):
+    before = {path.name: path.read_bytes() for path in photographs.iterdir()}
+    done = run("detect", model, "a.jpg", "--out", ".", cwd=photographs)
+    assert_one_sentence(done, "a.jpg is one of the images and would be written over")
+    assert {path.name: path.read_bytes() for path in photographs.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["0002-b.jpg", "images.json", "detections.json", "sheet.jpg"])
+def test_detect_writes_over_nothing_that_it_did_not_make(model, photographs, tmp_path, name):
+    out = tmp_path / "found"
+    command = ["detect", model, photographs, "--out", out, "--sheet", out / "sheet.jpg"]
+    assert run(*command).returncode == 0
+    assert run(*command).returncode == 0  # its own files it may
+    (out / name).write_bytes((photographs / "a.jpg").read_bytes())
+    assert_one_sentence(run(*command), f"{name} is there already and was not made by minircnn detect")
+    assert (out / name).read_bytes() == (photographs / "a.jpg").read_bytes()
+
+
+def test_pictures_drawn_among_the_images_are_not_looked_at_again(model, photographs):
+    for _ in range(2):
+        done = run("detect", model, photographs, "--out", photographs)
+        assert done.returncode == 0
+        assert "4 of 4 pictures" in done.stdout
+    assert "left out: " + str(photographs / "0001-a.jpg") + " (drawn by minircnn detect)" in done.stdout
+
+
+def test_names_too_long_for_a_prefix_are_cut(model, photographs, tmp_path):
+    (photographs / "a.jpg").rename(photographs / ("가" * 83 + "b.jpg"))
+    assert run("detect", model, photographs, "--out", tmp_path / "found").returncode == 0
+    assert len(list((tmp_path / "found").glob("*.jpg"))) == 4
+
+
+# Consoles and pipes
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "cp1252", "ascii"])
+def test_output_survives_any_console(scenes, tmp_path, encoding, monkeypatch):
+    """A dash, a Korean class name, a file name that is no UTF-8: none of them stops a command."""
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    save_model(tmp_path / "m.safetensors", FastRCNN(vgg_small(), 1, np.random.default_rng(0), ("모자 – ²",)))
+    photograph = tmp_path / (os.fsdecode(b"\xc7\xd1[bold]") + ".jpg")
+    Image.new("RGB", (60, 50)).save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").rename(photograph)
+    done = run_bytes("detect", tmp_path / "m.safetensors", photograph, "--out", tmp_path / "found", "--score", 0)
+    assert done.returncode == 0, done.stderr
+    assert b"\\xc7\\xd1[bold].jpg" in done.stdout
+    assert ("모자" if encoding == "cp949" else "\\ubaa8\\uc790").encode(encoding) in done.stdout
+    assert json.loads((tmp_path / "found" / "images.json").read_text())["images"][0]["id"] == 1
+    done = run_bytes("detect", tmp_path / "m.safetensors", tmp_path / "없다–.jpg", "--out", tmp_path / "found")
+    assert done.returncode == 2
+    assert b"error: " in done.stderr
+    assert run_bytes("--help").returncode == run_bytes("train", "--help").returncode == 0
+
+
+def run_bytes(*arguments):
+    command = [sys.executable, "-m", "minircnn", *(str(a) for a in arguments)]
+    return subprocess.run(command, capture_output=True, timeout=300)
+
+
+def test_figures_are_written_before_they_are_printed(model, scenes, tmp_path):
+    """Whoever reads the output may have gone."""
+    command = [sys.executable, "-m", "minircnn", "eval", str(model), "--data", str(scenes)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*command, "--json", str(tmp_path / "e.json")], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert b"Traceback" not in done.stderr
+    figures = json.loads((tmp_path / "e.json").read_text(), parse_constant=pytest.fail)
+    assert figures["made_by"] == "minircnn eval"
+
+
+def test_figures_are_written_over_their_own_kind_only(scenes, tmp_path):
+    command = ["proposals", "--data", scenes, "--out", tmp_path / "p", "--workers", "1", "--json", tmp_path / "f.json"]
+    for _ in range(2):
+        assert run(*command).returncode == 0
+    (tmp_path / "f.json").write_text('{"my": "notes"}')
+    assert_one_sentence(run(*command), "f.json is there already and was not written by minircnn")
+
+
+def test_figures_of_a_data_set_without_a_garment_are_null_and_not_nan(model, scenes, tmp_path):
+    shutil.copytree(scenes, tmp_path / "data")
+    for path in (tmp_path / "data" / "validation" / "annos").iterdir():
+        path.write_text("{}")
+    done = run("eval", model, "--data", tmp_path / "data", "--json", tmp_path / "e.json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "e.json").read_text(), parse_constant=pytest.fail)
+    assert figures["proposal_recall50"] is None
+    assert "nan" not in done.stdout
+
+
+# Ctrl-C
+
+
+def interrupted(*arguments, at, cwd):
+    """Start a command, send Ctrl-C once it prints `at`; gives exit code and output."""
+    command = [sys.executable, "-u", "-m", "minircnn", *(str(a) for a in arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd)
+    seen = ""
+    while at not in seen and (line := process.stdout.readline()):
+        seen += line
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=100)
+    return process.returncode, seen + rest
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+def test_ctrl_c_says_what_is_saved_and_the_command_that_goes_on(scenes, tmp_path):
+    start = ["train", "--data", scenes, "--out", "my run", "--epochs", 30]
+    code, output = interrupted(*start, at="reading validation", cwd=tmp_path)
+    assert code == 130
+    assert output.strip().splitlines()[-1].startswith("stopped; ")
+    go_on = shlex.split(output.strip().splitlines()[-1].split("Go on with: ")[1])
+    assert go_on[1:] in ([str(word) for word in start], ["train", "--resume", "my run"])
+    code, output = interrupted(*go_on[1:], at="training: 90/90", cwd=tmp_path)
+    assert code == 130, output
+    assert output.strip().endswith("Go on with: minircnn train --resume 'my run'")
+    assert run("train", "--resume", "my run", cwd=tmp_path).returncode == 0
+
+
+def test_one_process_a_run_folder(scenes, tmp_path):
+    from minircnn.training.run_folder import RunFolder
+
+    assert run("train", "--data", scenes, "--out", tmp_path / "run", "--epochs", 0.5).returncode == 0
+    with RunFolder(tmp_path / "run").claimed():
+        done = run("train", "--resume", tmp_path / "run", "--epochs", 1)
+    assert_one_sentence(done, tmp_path / "run", f"is in use by another minircnn process (number {os.getpid()})")
+
+
+# The demo's own folder
+
+
+def test_a_demo_takes_no_other_runs_folder(scenes, tmp_path):
+    assert run("train", "--data", scenes, "--out", tmp_path / "run", "--epochs", 0.5).returncode == 0
+    before = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert_one_sentence(run("demo", "--quick", "--out", tmp_path / "run"), "holds a run that is no demo")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    assert_one_sentence(run("demo", "--quick", "--out", tmp_path / "mine"), "holds other files (thesis.txt)")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+
+
+# Where the package lies in a place that nobody may write to
+
+
+@pytest.mark.skipif(os.name == "nt" or shutil.which("setpriv") is None, reason="needs util-linux's setpriv")
+def test_a_package_that_cannot_hold_compiled_kernels_works(tmp_path):
+    import minircnn
+
+    copy = tmp_path / "site" / "minircnn"
+    ignored = shutil.ignore_patterns("__pycache__", "bundled")
+    shutil.copytree(os.path.dirname(minircnn.__file__), copy, ignore=ignored)
+    folders = [tmp_path / "site", *(path for path in (tmp_path / "site").rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    code = (
+        "import minircnn, numpy as np; from minircnn import smooth_l1; from minircnn.kernels import KEPT; "
+        "print(KEPT, smooth_l1(np.zeros((1, 8)), np.ones((1, 4)), np.array([1]))[0], minircnn.__file__)"
+    )
+    drop = "-dac_override,-dac_read_search,-fowner"  # root obeys permissions too
+    as_user = ["setpriv", f"--bounding-set={drop}", f"--inh-caps={drop}"] if os.getuid() == 0 else []
+    nowhere = {"HOME": "/proc/none", "XDG_CACHE_HOME": "/proc/none"}
+    environment = os.environ | nowhere | {"PYTHONPATH": str(tmp_path / "site")}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    done = subprocess.run(
+        [*as_user, sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path
+    )
+    for folder in folders:
+        folder.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:2] == ["False", "2.0"]
+    assert str(copy) in done.stdout

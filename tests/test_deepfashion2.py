@@ -3,6 +3,7 @@
 import json
 import os
 import tracemalloc
+import unicodedata
 
 import numpy as np
 import pytest
@@ -512,3 +513,136 @@ def test_memory_is_a_few_bytes_an_image(folder, tmp_path):
     in_memory, mapped = held.values()
     assert in_memory < 13 * 20 + 60  # 13 boxes and labels, name, size, ends
     assert mapped < 40
+
+
+# What users write instead
+
+
+OTHER_KEYS = {
+    "capital": {"Item1": _item()},
+    "space": {"item 1": _item()},
+    "underscore": {"item_1": _item()},
+    "list": {"items": [_item()]},
+    "COCO": {"images": [{"id": 1}], "annotations": [{"bbox": [1, 2, 3, 4]}]},
+    "labelme": {"shapes": [{"points": []}]},
+    "objects": {"objects": [{"bndbox": {}}]},
+    "one of two": {"item1": _item(), "Item2": _item()},
+}
+
+
+@pytest.mark.parametrize("content", OTHER_KEYS.values(), ids=OTHER_KEYS)
+def test_items_under_keys_that_are_not_read_are_named(folder, content):
+    folder.add("a", text=json.dumps(content))
+    lost = [key for key in content if key != "item1"]
+    with pytest.raises(InputError, match=rf'annos/a\.json: has the key "({"|".join(lost)})".* item1, item2'):
+        folder.read()
+
+
+@pytest.mark.parametrize("content", [{"annotations": []}, {"source": "user"}, {"item1": _item(), "labels": ["summer"]}])
+def test_other_keys_are_let_pass_where_nothing_is_lost(folder, content):
+    folder.add("a", text=json.dumps(content))
+    assert len(folder.read()[0].labels) == ("item1" in content)
+
+
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [
+        ((0.2, 0.1, 0.8, 0.9), r"fractions of the image.*x times 60, y times 40"),
+        ((0, 0, 1, 1), "fractions of the image"),
+        ((0.0, 0.5, 0.5, 1.0), "fractions of the image"),
+        ((10, 10, 10.5, 30), "less than one pixel"),
+        ((10, 10, 30, 10.9), "less than one pixel"),
+    ],
+)
+def test_fractions_in_place_of_pixels_are_named(folder, box, words):
+    folder.add("a", _item(box=box))
+    with pytest.raises(InputError, match=rf"a\.json: item1\.bounding_box .*{words}"):
+        folder.read()
+
+
+def test_a_box_of_one_pixel_is_taken(folder):
+    folder.add("a", _item(box=(5, 5, 6, 6)), _item(box=(0, 0, 1, 2)))
+    assert folder.read()[0].boxes.tolist() == [[5, 5, 6, 6], [0, 0, 1, 2]]
+
+
+@pytest.mark.parametrize("name", ["trousers", "hat", 7, ["shorts"]])
+def test_a_name_that_contradicts_its_id_is_named(folder, name):
+    folder.add("a", _item(7) | {"category_name": name})
+    with pytest.raises(InputError, match=r'a\.json: item1\.category_name is .* but category 7 is "shorts"'):
+        folder.read()
+
+
+@pytest.mark.parametrize("name", ["short sleeve top", "Short_Sleeve  top", "SHORT-SLEEVE TOP", "", None])
+def test_a_name_may_be_written_otherwise_or_missing(folder, name):
+    folder.add("a", _item(1) | {"category_name": name})
+    assert folder.read()[0].labels.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"item1": {"category_id": 1, "bounding_box": [1, 1, 9, 9]}, "item1": {"category_id": 2}}',
+     '{"item1": {"category_id": 1, "bounding_box": [1, 1, 9, 9], "category_id": 2}}'],
+)  # fmt: skip
+def test_a_key_given_twice_is_named(folder, text):
+    folder.add("a", text=text)
+    with pytest.raises(InputError, match=r'a\.json: .*the key "(item1|category_id)" stands twice'):
+        folder.read()
+
+
+def test_two_spellings_of_one_item_are_named(folder):
+    folder.add("a", text=json.dumps({"item1": _item(), "item01": _item()}))
+    with pytest.raises(InputError, match="item01 and item1 are the same item"):
+        folder.read()
+
+
+@pytest.mark.parametrize(("image", "annotation"), [("NFD", "NFC"), ("NFC", "NFD"), ("NFD", "NFD")])
+def test_names_match_whatever_their_unicode_form(folder, image, annotation):
+    """macOS writes Korean and accented names in pieces (NFD), Windows and Linux whole (NFC)."""
+    folder.add("a", _item(1))
+    folder.add("b", _item(2))
+    folder.image("a").rename(folder.image(unicodedata.normalize(image, "옷장é")))
+    folder.annotation("a").rename(folder.annotation(unicodedata.normalize(annotation, "옷장é")))
+    samples = folder.read()
+    assert [sample.image_id for sample in samples] == ["b", "옷장é"]
+    assert samples[1].image_path.exists()
+    assert samples[1].labels.tolist() == [1]
+    assert [sample.image_id for sample in samples.without({"옷장é"})] == ["b"]
+
+
+def test_class_names_match_whatever_their_unicode_form(folder):
+    names = [unicodedata.normalize("NFD", name) for name in ("모자", "신발")]
+    (folder.path.parent / "classes.json").write_text(json.dumps({"classes": names}))
+    folder.add("a", _item(2) | {"category_name": "신발"})
+    samples = folder.read(classes=["신발"])
+    assert samples.class_names == ("신발",)
+    assert samples[0].labels.tolist() == [1]
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".bmp", ".tif", ".gif", ".jfif", ".ppm"])
+def test_every_image_format_that_can_be_read_is(folder, suffix):
+    folder.add("a", _item())
+    with Image.open(folder.image("a")) as image:
+        image.save(folder.image("a", suffix), format="JPEG" if suffix == ".jfif" else None)
+    folder.image("a").unlink()
+    assert folder.read()[0].image_path == folder.image("a", suffix)
+
+
+def test_what_is_left_out_is_named(three):
+    assert three.read().left_out == ()
+    (three.path / "image" / "000009.heic").write_bytes(b"a telephone's")
+    (three.path / "annos" / "000009.xml").write_bytes(b"VOC's")
+    image, annotation = three.read().left_out
+    assert "image: 1 left out, no image that is read: 000009.heic" in image
+    assert "annos: 1 left out, no annotation that is read: 000009.xml" in annotation
+    (three.path / "annos" / "000009.json").write_text("{}")
+    with pytest.raises(InputError, match=r"has no image .*000009\.heic is of a kind that is not read"):
+        three.read()
+
+
+def test_the_index_may_be_kept_later(three, tmp_path):
+    samples = three.read(index=tmp_path / "index", write_index=False)
+    assert not (tmp_path / "index").exists()
+    before = [(sample.image_id, sample.boxes.tolist()) for sample in samples]
+    samples.keep_index()
+    assert (tmp_path / "index").exists()
+    assert [(sample.image_id, sample.boxes.tolist()) for sample in samples] == before

@@ -180,3 +180,44 @@ def test_decode_image_equals_read_image(tmp_path):
     Image.fromarray(_random((20, 30, 3))).save(buffer, "JPEG")
     (tmp_path / "a.jpg").write_bytes(buffer.getvalue())
     np.testing.assert_array_equal(decode_image(buffer.getvalue(), "a.jpg"), read_image(tmp_path / "a.jpg"))
+
+
+def _with_chunks(png, *chunks, after=b"IHDR"):
+    """The PNG with more chunks, each (kind, content, sound checksum?), behind its first `after`."""
+    at = png.index(after) - 4
+    end = at + 12 + int.from_bytes(png[at : at + 4], "big")
+    extra = b""
+    for kind, content, sound in chunks:
+        checksum = zlib.crc32(kind + content) ^ (0 if sound else 1)
+        extra += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+    return png[:end] + extra + png[end:]
+
+
+ASIDES = {
+    "a long text, compressed": (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1_500_000)), True),
+    "a very long text": (b"tEXt", b"Comment\0" + b"x" * 80_000_000, True),
+    "a long international text": (b"iTXt", b"Comment\0\1\0\0\0" + zlib.compress(bytes(1_500_000)), True),
+    "a large colour profile": (b"iCCP", b"camera\0\0" + zlib.compress(bytes(1_500_000)), True),
+    "a text that is damaged": (b"zTXt", b"Comment\0\0nonsense", True),
+    "a text of a wrong checksum": (b"tEXt", b"Comment\0text", False),
+}
+
+
+@pytest.mark.parametrize("after", [b"IHDR", b"IDAT"])
+@pytest.mark.parametrize("chunk", ASIDES.values(), ids=ASIDES)
+def test_what_stands_beside_the_pixels_of_a_png_does_not_matter(chunk, after, tmp_path):
+    pixels = _random((20, 30, 3))
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    (tmp_path / "a.png").write_bytes(_with_chunks(buffer.getvalue(), chunk, after=after))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), pixels)
+    assert image_size(tmp_path / "a.png") == (20, 30)
+
+
+def test_a_png_keeps_its_transparency_and_orientation(tmp_path):
+    image = Image.fromarray(_random((8, 12, 3)))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "a.png", exif=exif, transparency=(0, 0, 0))
+    assert image_size(tmp_path / "a.png") == (12, 8)
+    assert read_image(tmp_path / "a.png").shape == (12, 8, 3)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import types
 from dataclasses import replace
 from pathlib import Path
@@ -336,7 +337,7 @@ def test_script_without_a_main_guard_ends_with_a_sentence(tmp_path):
         "from minircnn.proposals.cache import ProposalCache\n"
         "from minircnn.proposals.selective_search import ProposalSettings\n"
         f"sample = Sample('a', Path({str(tmp_path / 'a.png')!r}), 96, 128, np.zeros((0, 4)), np.zeros(0, int))\n"
-        f"ProposalCache({str(tmp_path / 'cache')!r}, ProposalSettings()).fill([sample], workers=2)\n"
+        f"ProposalCache({str(tmp_path / 'cache')!r}, ProposalSettings()).fill([sample, sample], workers=2)\n"
     )
     root = Path(__file__).parents[1]
     done = subprocess.run(
@@ -350,3 +351,38 @@ def test_script_without_a_main_guard_ends_with_a_sentence(tmp_path):
     assert done.returncode != 0
     assert "InputError" in done.stderr.splitlines()[-1]
     assert "__main__" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("workers", [0, -3, 100_000])
+def test_numbers_of_workers_that_cannot_be_meant_are_refused(tmp_path, workers):
+    with pytest.raises(InputError, match=f"workers should be 1 to 61 processes, not {workers}"):
+        ProposalCache(tmp_path / "cache", SETTINGS).fill([_sample(tmp_path)], workers=workers)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="asks Linux which processes are there")
+def test_workers_end_with_their_parent(tmp_path):
+    """Even one that is killed, and so tells nobody."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import sys, time, multiprocessing as mp\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from minircnn.proposals.cache import _start_worker\n"
+        "import os\n"
+        "if __name__ == '__main__':\n"
+        "    pool = ProcessPoolExecutor(1, mp.get_context('spawn'), initializer=_start_worker)\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n"
+        "    time.sleep(100)\n",
+        encoding="utf-8",
+    )
+    parent = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    worker = Path("/proc", parent.stdout.readline().strip())
+    assert worker.is_dir()
+    parent.kill()
+    parent.communicate()
+    for _ in range(100):
+        if not worker.is_dir() or "Z" in (worker / "stat").read_text().rpartition(")")[2].split()[0]:
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker lives on")

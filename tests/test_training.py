@@ -156,6 +156,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(scenes, tmp_pat
     resumed.run()
     assert_same_bits(whole, weights(resumed))
     assert "9999" not in folder.log.read_text(encoding="utf-8")
+    load_model(folder.previous)  # the damaged one was not pushed into the sound one's place
     flip_a_bit(folder.last)
     flip_a_bit(folder.previous)
     with pytest.raises(InputError, match=r"previous\.safetensors is damaged"):

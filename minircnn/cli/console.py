@@ -84,7 +84,7 @@ def one_sentence(command: Callable) -> Callable:
             print("stopped; nothing was written")
             raise typer.Exit(130) from None
         except BrokenPipeError:  # `minircnn … | head`: whoever read has gone
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            discard_output()
             raise typer.Exit(141) from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
@@ -94,6 +94,11 @@ def one_sentence(command: Callable) -> Callable:
             raise typer.Exit(complain(f"memory ran out{words}; ask for less at once, or for smaller images")) from None
 
     return guarded
+
+
+def discard_output() -> None:
+    """Send stdout to nowhere from now on: Python would complain at its end of what nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(sentence: str) -> int:
@@ -152,7 +157,10 @@ class Console:
             self.printed[stage] = now
             seconds = now - self.began[stage]
             left = "" if finished or not done else f", {seconds / done * (total - done):.0f} s left"
-            print(f"{stage}: {done}/{total} in {seconds:.0f} s{left}{', ' + words if words else ''}", flush=True)
+            try:
+                print(f"{stage}: {done}/{total} in {seconds:.0f} s{left}{', ' + words if words else ''}", flush=True)
+            except BrokenPipeError:  # whoever read has gone; the work goes on
+                discard_output()
         if finished:
             self.began.pop(stage), self.printed.pop(stage)
 
