@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint gradcheck clean
+.PHONY: demo test lint gradcheck picture clean
 
 demo: $(VENV)/.installed
 	$(BIN)/minircnn demo --out runs/demo
@@ -25,6 +25,11 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
+
+# The README's picture: nine of the demo's test scenes, which it has never seen, with what the detector finds on them.
+picture: $(VENV)/.installed
+	$(BIN)/minircnn detect runs/demo $(foreach n,1 2 3 4 5 6 7 8 9,runs/demo/scenes/test/image/00000$(n).jpg) \
+		--out runs/demo/found --sheet docs/detections.jpg
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -15,11 +15,18 @@ def areas(boxes: np.ndarray) -> np.ndarray:
     return np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
 
 
+def _check(owner: str, *arrays: np.ndarray) -> None:
+    for boxes in arrays:
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f"{owner}: boxes should have shape (any, 4), x1, y1, x2, y2, not {boxes.shape}")
+
+
 def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Intersection over union of every box of `a` (A, 4) with every box of `b` (B, 4) → (A, B) in [0, 1].
 
     Two empty boxes overlap by 0.
     """
+    _check("iou_matrix", a, b)
     corner1 = np.maximum(a[:, None, :2], b[None, :, :2])
     corner2 = np.minimum(a[:, None, 2:], b[None, :, 2:])
     intersection = np.prod(np.maximum(corner2 - corner1, 0), axis=2)
@@ -37,6 +44,9 @@ def encode_boxes(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     Both need positive width and height: a zero-area box is refused where it is read, since its logarithm is -inf.
     """
+    _check("encode_boxes", proposals, truth)
+    if len(proposals) != len(truth):
+        raise ValueError(f"encode_boxes: {len(proposals)} proposals and {len(truth)} true boxes; give one for each")
     for name, boxes in (("proposals", proposals), ("truth", truth)):
         if len(boxes) and not (boxes[:, 2:] > boxes[:, :2]).all():
             raise ValueError(f"encode_boxes: every box of {name} needs x1 < x2 and y1 < y2, and no NaN")
@@ -47,6 +57,7 @@ def encode_boxes(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 def decode_boxes(proposals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Move `proposals` (R, 4) by `offsets` (R, 4M), one group of four per class → boxes (R, 4M)."""
+    _check("decode_boxes", proposals)
     R = len(proposals)
     if offsets.ndim != 2 or offsets.shape[0] != R or offsets.shape[1] % 4:
         raise ValueError(f"decode_boxes: offsets should have shape ({R}, 4 for each class), not {offsets.shape}")
@@ -60,12 +71,15 @@ def decode_boxes(proposals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 def clip_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
     """`boxes` (…, 4) cut to the image: x into [0, width], y into [0, height]."""
+    if boxes.shape[-1:] != (4,):
+        raise ValueError(f"clip_boxes: boxes should have shape (…, 4), not {boxes.shape}")
     limit = np.array([width, height, width, height], boxes.dtype)
     return np.clip(boxes, 0, limit)
 
 
 def flip_boxes(boxes: np.ndarray, width: float) -> np.ndarray:
     """`boxes` (B, 4) as they stand in the image mirrored left to right."""
+    _check("flip_boxes", boxes)
     return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
 
 

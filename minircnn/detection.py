@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minircnn.boxes import clip_boxes, decode_boxes, nms
+from minircnn.errors import InputError
 from minircnn.kernels.checks import check_shape
 from minircnn.losses import softmax
 from minircnn.models import FastRCNN
@@ -22,6 +23,13 @@ class DetectionSettings:
     score_threshold: float = 0.05
     nms_threshold: float = 0.3
     max_detections: int = 100
+
+    def __post_init__(self):
+        for name in ("score_threshold", "nms_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} should lie in [0, 1], not {getattr(self, name)}")
+        if not self.max_detections >= 1:
+            raise InputError(f"max_detections should be at least 1, not {self.max_detections}")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minircnn.boxes import decode_boxes, encode_boxes, nms
+from minircnn.boxes import clip_boxes, decode_boxes, encode_boxes, flip_boxes, iou_matrix, nms
 from minircnn.detection import DetectionSettings, detect, select_detections
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
 from minircnn.kernels.matmul import matmul
@@ -77,6 +77,11 @@ WRONG = {
     "offsets onto a box without area": (lambda: encode_boxes(BOX, np.array([[1.0, 1, 1, 4]])), "truth needs x1 < x2"),
     "offsets from a box inside out": (lambda: encode_boxes(BOX[:, ::-1], BOX), "proposals needs x1 < x2"),
     "offsets of other rows": (lambda: decode_boxes(BOX, np.zeros((2, 4))), "offsets should have shape"),
+    "offsets onto fewer boxes": (lambda: encode_boxes(np.repeat(BOX, 2, axis=0), BOX), "give one for each"),
+    "overlap of rois": (lambda: iou_matrix(ROI, ROI), r"iou_matrix: boxes should have shape \(any, 4\)"),
+    "rois mirrored": (lambda: flip_boxes(ROI, 9), "flip_boxes"),
+    "rois clipped": (lambda: clip_boxes(ROI, 9, 9), "clip_boxes"),
+    "a threshold of NaN": (lambda: DetectionSettings(score_threshold=np.nan), "score_threshold"),
     "scores of other boxes": (lambda: nms(BOX, np.zeros(2), 0.3), "boxes should have shape"),
     "more offsets than classes": (
         lambda: select_detections(BOX, np.zeros((1, 3)), np.zeros((1, 16)), (9, 9), DetectionSettings()),

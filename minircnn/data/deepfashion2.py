@@ -143,9 +143,10 @@ def _category_names(path: Path) -> tuple[str, ...]:
         raise InputError(f'{path}: not readable as JSON ({error}); write {{"classes": ["name", …]}}') from error
     names = content.get("classes") if isinstance(content, dict) else None
     valid = isinstance(names, list) and names and all(isinstance(name, str) and name for name in names)
+    names = [unicodedata.normalize("NFC", name) for name in names] if valid else []
     if not valid or len(set(names)) != len(names):
         raise InputError(f'{path}: expected {{"classes": ["name", …]}} with every name once; correct the key classes')
-    return tuple(unicodedata.normalize("NFC", name) for name in names)
+    return tuple(names)
 
 
 def _subset(all_names: tuple[str, ...], classes: Sequence[str] | None) -> tuple[str, ...]:
