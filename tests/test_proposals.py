@@ -1,6 +1,7 @@
 """Proposals come in one order, keep to their settings, and are cached without ever being stale."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -380,9 +381,11 @@ def test_workers_end_with_their_parent(tmp_path):
     worker = Path("/proc", parent.stdout.readline().strip())
     assert worker.is_dir()
     parent.kill()
-    parent.communicate()
+    parent.wait()
+    parent.stdout.close()
     for _ in range(100):
         if not worker.is_dir() or "Z" in (worker / "stat").read_text().rpartition(")")[2].split()[0]:
             return
         time.sleep(0.1)
+    os.kill(int(worker.name), signal.SIGKILL)
     pytest.fail("the worker lives on")

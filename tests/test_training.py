@@ -52,10 +52,12 @@ def assert_same_bits(one, two):
 def test_a_run_leaves_its_files_and_a_detector(scenes, tmp_path):
     training = train(tmp_path / "run", settings(scenes))
     metrics = finish_run(training, training.data.validation, lambda *_: None)
-    names = {path.name for path in (tmp_path / "run").iterdir() if not path.name.startswith("index-")}
+    names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {
         "settings.json", "log.csv", "last.safetensors", "best.safetensors", "metrics.json", "report.html",
         "previous.safetensors",
+        "index-train",
+        "index-validation",
     }  # fmt: skip
     stored = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert stored["images"] == 4
