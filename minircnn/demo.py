@@ -4,14 +4,14 @@ The test scenes hold other garments and other photographs than the training scen
 validation scenes: the test scenes are looked at once, at the end.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from minircnn.data import write_scenes
+from minircnn.data.progress import Progress
 from minircnn.errors import InputError
 from minircnn.finish import finish_run
-from minircnn.training.data import fill_cache, open_split
+from minircnn.training.data import open_split, with_proposals
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Training
@@ -33,7 +33,7 @@ SCENES = "scenes"  # folder of the data, in the run's own
 QUICK = DemoSize(train=240, validation=30, test=60, epochs=2)
 
 
-def run_demo(out: Path, quick: bool, seed: int, report: Callable[[str, int, int, str], None]) -> dict:
+def run_demo(out: Path, quick: bool, seed: int, progress: Progress) -> dict:
     """Run or go on with the demo in `out`; gives what metrics.json holds.
 
     Raises
@@ -43,26 +43,18 @@ def run_demo(out: Path, quick: bool, seed: int, report: Callable[[str, int, int,
     size = QUICK if quick else FULL
     folder, scenes = RunFolder(out), out / SCENES
     _check(folder, scenes, size, seed)
-    warm_up(report)
+    warm_up(progress)
     with folder.claimed():
-        write_scenes(
-            scenes,
-            size.train,
-            size.validation,
-            seed=seed,
-            test=size.test,
-            progress=lambda done, total: report("scenes", done, total, ""),
-        )
+        write_scenes(scenes, size.train, size.validation, seed=seed, test=size.test, progress=progress)
         if folder.holds_a_run:
-            training = Training.resume(folder, report, data=scenes)
+            training = Training.resume(folder, progress, data=scenes)
         else:
             settings = TrainSettings(data=str(scenes), epochs=size.epochs, seed=seed)
-            training = Training.start(folder, settings, report, besides=(SCENES,))
-        training.run(report)
-        test = open_split(training.settings, "test", None, folder.path, report)
-        test.keep_index()
-        test, _ = fill_cache(test, training.data.cache, False, "proposals test", report)
-        return finish_run(training, test, report)
+            training = Training.start(folder, settings, progress, besides=(SCENES,))
+        training.run(progress)
+        test = open_split(training.settings, "test", None, folder.path, progress)
+        test, _ = with_proposals(test, training.data.cache, progress, stage="proposals test")
+        return finish_run(training, test, progress)
 
 
 def _check(folder: RunFolder, scenes: Path, size: DemoSize, seed: int) -> None:

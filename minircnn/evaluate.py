@@ -3,9 +3,10 @@
 Comes after training and before the report; the measures themselves are in `metrics`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from minircnn.data import Sample, read_image
+from minircnn.data.progress import Progress, silent
 from minircnn.detection import Detections, DetectionSettings, detect
 from minircnn.metrics import Evaluation, evaluate_detections
 from minircnn.models import FastRCNN
@@ -17,14 +18,14 @@ def detect_all(
     samples: Sequence[Sample],
     cache: ProposalCache,
     settings: DetectionSettings | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
+    stage: str = "measuring",
 ) -> list[Detections]:
     """Detections of every sample, in order. Images are read one at a time."""
     found = []
     for done, sample in enumerate(samples, start=1):
         found.append(detect(model, read_image(sample.image_path), cache.get(sample), settings))
-        if progress:
-            progress(done, len(samples))
+        progress(stage, done, len(samples), "")
     return found
 
 
@@ -33,9 +34,10 @@ def evaluate_model(
     samples: Sequence[Sample],
     cache: ProposalCache,
     settings: DetectionSettings | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
+    stage: str = "measuring",
 ) -> tuple[Evaluation, list[Detections], list[Sample]]:
     """The measures, and the detections and truths they were taken from."""
     truths = list(samples)
-    detections = detect_all(model, truths, cache, settings, progress)
+    detections = detect_all(model, truths, cache, settings, progress, stage)
     return evaluate_detections(detections, truths, model.class_names), detections, truths

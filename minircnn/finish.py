@@ -1,8 +1,7 @@
 """The end of a run: measure the chosen weights, write metrics.json and report.html."""
 
-from collections.abc import Callable
-
 from minircnn.data import DeepFashion2
+from minircnn.data.progress import Progress
 from minircnn.evaluate import evaluate_model
 from minircnn.files import write_json
 from minircnn.proposals import proposal_recall
@@ -11,13 +10,11 @@ from minircnn.training.train import Training
 from minircnn.weights.model_file import load_model
 
 
-def finish_run(training: Training, samples: DeepFashion2, report: Callable[[str, int, int, str], None]) -> dict:
+def finish_run(training: Training, samples: DeepFashion2, progress: Progress) -> dict:
     """Measure `best.safetensors` on `samples` and write what the run found; gives what metrics.json holds."""
     folder, cache = training.folder, training.data.cache
     model = load_model(folder.best)
-    evaluation, detections, truths = evaluate_model(
-        model, samples, cache, training.settings.detection, lambda done, total: report("measuring", done, total, "")
-    )
+    evaluation, detections, truths = evaluate_model(model, samples, cache, training.settings.detection, progress)
     recall = proposal_recall((cache.get(truth), truth.boxes) for truth in truths)
     chosen_on = min(training.settings.validation_images, len(training.data.validation))
     metrics = evaluation.as_metrics() | {

@@ -1,4 +1,6 @@
-"""Slow twins: what the kernels should give, in plain Python loops, from the published rules. Nothing is shared.
+"""Slow twins: what kernels and measures should give, in plain Python loops, from the published rules.
+
+They import nothing from the package.
 
 Every function takes and gives NumPy arrays, channels last, and computes in float64 unless the rule itself says
 float32 (RoI pooling's bins).

@@ -162,8 +162,8 @@ def test_whole_and_fractional_coordinates_are_kept(folder):
 
 def test_progress_counts_to_the_total(three):
     steps = []
-    three.read(progress=lambda done, total: steps.append((done, total)))
-    assert steps == [(1, 3), (2, 3), (3, 3)]
+    three.read(progress=lambda *step: steps.append(step[:3]))
+    assert steps == [("reading train", 1, 3), ("reading train", 2, 3), ("reading train", 3, 3)]
 
 
 def test_scenes_are_read_as_written(tmp_path):
@@ -382,7 +382,7 @@ class Passes:
 
     def __call__(self, **arguments):
         seen = []
-        samples = self._folder.read(index=self._index, progress=lambda done, total: seen.append(done), **arguments)
+        samples = self._folder.read(index=self._index, progress=lambda stage, done, *_: seen.append(done), **arguments)
         return len(seen), samples
 
 

@@ -211,7 +211,7 @@ def test_splits_and_numbers_have_scenes_of_their_own(scenes):
 
 
 def test_interrupted_folder_is_completed(scenes, tmp_path):
-    def stop(done, total):
+    def stop(stage, done, total, words):
         if done == 20:
             raise KeyboardInterrupt
 
@@ -232,8 +232,8 @@ def test_folder_is_extended(scenes, tmp_path):
 
 def test_progress_counts_all_splits(tmp_path):
     steps = []
-    write_scenes(tmp_path, 2, 1, test=1, progress=lambda done, total: steps.append((done, total)))
-    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    write_scenes(tmp_path, 2, 1, test=1, progress=lambda *step: steps.append(step[:3]))
+    assert steps == [("scenes", n, 4) for n in (1, 2, 3, 4)]
 
 
 # Disjoint material

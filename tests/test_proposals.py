@@ -263,9 +263,9 @@ def test_fill_computes_what_is_missing_and_counts_all(tmp_path, monkeypatch):
     cache.get(samples[1])
     searched, steps = [], []
     monkeypatch.setattr(proposal_cache, "propose", lambda *given: searched.append(1) or propose(*given))
-    assert cache.fill(samples, workers=1, progress=lambda *step: steps.append(step)) == []
+    assert cache.fill(samples, workers=1, progress=lambda *step: steps.append(step[:3])) == []
     assert len(searched) == 2
-    assert steps == [(1, 3), (2, 3), (3, 3)]
+    assert steps == [("proposals", n, 3) for n in (1, 2, 3)]
     assert len(_files(tmp_path / "cache")) == 3
 
 
@@ -275,9 +275,9 @@ def test_fill_with_processes_equals_fill_without(tmp_path):
     alone, pooled = (ProposalCache(tmp_path / name, SETTINGS) for name in ("alone", "pooled"))
     steps = []
     failed = alone.fill(samples, workers=1, skip_bad=True)
-    assert pooled.fill(samples, workers=2, skip_bad=True, progress=lambda *step: steps.append(step)) == failed
+    assert pooled.fill(samples, workers=2, skip_bad=True, progress=lambda *step: steps.append(step[:3])) == failed
     assert [image_id for image_id, _ in failed] == ["1"]
-    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert steps == [("proposals", n, 4) for n in (1, 2, 3, 4)]
     stored = [{path.name: path.read_bytes() for path in _files(cache.folder)} for cache in (alone, pooled)]
     assert len(stored[0]) == 3
     assert stored[0] == stored[1]

@@ -44,7 +44,7 @@ def scenes(
             size=size,
             seed=seed,
             fashion_mnist=fashion_mnist,
-            progress=lambda done, total: console("scenes", done, total),
+            progress=console,
         )
     print(f"{images} training and {validation} validation scenes are in {out}")
 
@@ -65,7 +65,7 @@ def proposals(
     """
     from minircnn.data import DeepFashion2
     from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
-    from minircnn.training.data import fill_cache
+    from minircnn.training.data import with_proposals
 
     if mode not in ("fast", "quality"):
         raise InputError(f"--mode should be fast or quality, not {mode!r}")
@@ -73,8 +73,7 @@ def proposals(
     with Console() as console, on_interrupt(f"the proposals so far are in {out}"):
         samples = DeepFashion2(data / split, limit=limit, skip_bad=skip_bad)
         cache = ProposalCache(out, ProposalSettings(mode=mode))
-        samples, failed = fill_cache(samples, cache, skip_bad, "proposals", console, workers)
-        left_out = [*samples.left_out, *samples.skipped, *failed]
+        samples, left_out = with_proposals(samples, cache, console, skip_bad, workers=workers)
         for sentence in left_out:
             console.say(f"skipped: {sentence}")
     counts: list[int] = []

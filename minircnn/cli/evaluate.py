@@ -26,7 +26,7 @@ def evaluate(
     from minircnn.data import DeepFashion2
     from minircnn.evaluate import evaluate_model
     from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
-    from minircnn.training.data import fill_cache
+    from minircnn.training.data import with_proposals
     from minircnn.weights.model_file import load_model
 
     check_figures(json)
@@ -35,13 +35,10 @@ def evaluate(
     with Console() as console, tempfile.TemporaryDirectory() as scratch, on_interrupt(kept):
         samples = DeepFashion2(data / split, classes=detector.class_names, limit=limit, skip_bad=skip_bad)
         cache = ProposalCache(proposals or scratch, ProposalSettings())
-        samples, failed = fill_cache(samples, cache, skip_bad, "proposals", console)
-        left_out = [*samples.left_out, *samples.skipped, *failed]
+        samples, left_out = with_proposals(samples, cache, console, skip_bad)
         for sentence in left_out:
             console.say(f"skipped: {sentence}")
-        measures, _, truths = evaluate_model(
-            detector, samples, cache, progress=lambda done, total: console("measuring", done, total)
-        )
+        measures, _, truths = evaluate_model(detector, samples, cache, progress=console)
         recall = proposal_recall((cache.get(truth), truth.boxes) for truth in truths)
     metrics = measures.as_metrics() | {"proposal_recall50": recall[0.5], "proposal_recall70": recall[0.7]}
     write_figures(json, "eval", metrics | {"skipped": left_out})

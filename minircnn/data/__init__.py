@@ -1,6 +1,8 @@
 """Data: images on disk, the samples that name them, and the scenes that make the demo and the tests possible offline.
 
-A reader gives `Sample`s; `read_image` gives a sample's pixels; proposals and targets come next.
+`deepfashion2.py` gives `Sample`s: it lets `annotated_folder.py` pass over the files once, `annotation.py` check each
+one and `annotation_index.py` keep what was found. `image.py` gives a sample's pixels. `fashion_scenes.py` writes data
+in the same layout: `scenes.py` composes it of what `materials.py` holds and `garments.py` draws. Proposals come next.
 """
 
 from minircnn.data.deepfashion2 import DeepFashion2

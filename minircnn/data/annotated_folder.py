@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,10 @@ import numpy as np
 from minircnn.data.annotation import read_annotation
 from minircnn.data.annotation_index import AnnotationIndex, IndexBuilder
 from minircnn.data.image import SUFFIXES, image_size
+from minircnn.data.progress import Progress
 from minircnn.errors import InputError
 
 SMALLEST_SIDE = 16  # pixels: one cell of VGG16's feature map
-
-Progress = Callable[[int, int], None]
 
 
 class AnnotatedFolder:
@@ -52,6 +50,7 @@ class AnnotatedFolder:
     def __init__(
         self, folder: Path, all_names: tuple[str, ...], class_names: tuple[str, ...], limit: int | None, skip_bad: bool
     ):
+        self._name = folder.name
         self._image_folder, self._annotation_folder = folder / "image", folder / "annos"
         self._images, others = _listing(self._image_folder, SUFFIXES)
         self._annotations, notes = _listing(self._annotation_folder, (".json",))
@@ -69,7 +68,7 @@ class AnnotatedFolder:
         for label, name in enumerate(class_names, start=1):
             self._labels[all_names.index(name) + 1] = label
 
-    def index(self, path: Path | None, progress: Progress | None) -> AnnotationIndex:
+    def index(self, path: Path | None, progress: Progress) -> AnnotationIndex:
         """The index: from `path` while nothing has changed since `keep` wrote it there, else from a new pass."""
         if path is None:
             return self._build(progress)
@@ -95,7 +94,7 @@ class AnnotatedFolder:
                 digest.update(os.fsencode(f"{path.name}\0{_state(path)}\0"))
         return digest.hexdigest()
 
-    def _build(self, progress: Progress | None) -> AnnotationIndex:
+    def _build(self, progress: Progress) -> AnnotationIndex:
         """Read and check every file."""
         builder = IndexBuilder()
         for done, stem in enumerate(self._stems, start=1):
@@ -105,8 +104,7 @@ class AnnotatedFolder:
                 if not self._skip_bad:
                     raise
                 builder.skipped.append(str(error))
-            if progress:
-                progress(done, len(self._stems))
+            progress(f"reading {self._name}", done, len(self._stems), "")
         return builder.finish()
 
     def _image_path(self, stem: str) -> Path:

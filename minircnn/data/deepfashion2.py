@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from minircnn.data.annotated_folder import AnnotatedFolder, Progress
+from minircnn.data.annotated_folder import AnnotatedFolder
 from minircnn.data.annotation import read_object
+from minircnn.data.progress import Progress, silent
 from minircnn.data.sample import Sample
 from minircnn.errors import InputError
 
@@ -41,8 +42,8 @@ class DeepFashion2(Sequence[Sample]):
         File to keep the index in, mapped into memory; reused while no file of the folder and no setting has changed.
     write_index : bool
         False leaves writing it to `keep_index`; what is there is used all the same.
-    progress : callable, optional
-        Called as progress(done, total) while the index is built.
+    progress : Progress
+        Called after each image while the index is built.
 
     Attributes
     ----------
@@ -68,7 +69,7 @@ class DeepFashion2(Sequence[Sample]):
         skip_bad: bool = False,
         index: str | Path | None = None,
         write_index: bool = True,
-        progress: Progress | None = None,
+        progress: Progress = silent,
     ):
         self._folder = Path(folder)
         if limit is not None and limit < 1:

@@ -7,7 +7,6 @@ depends on the seed, the split and i alone, so a folder can be extended or resum
 import hashlib
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -21,6 +20,7 @@ from minircnn.data.materials import (
     bundled_photographs,
     idx_garments,
 )
+from minircnn.data.progress import Progress, silent
 from minircnn.data.scenes import Item, compose_scene
 from minircnn.errors import InputError
 from minircnn.files import write_bytes
@@ -42,7 +42,7 @@ def write_scenes(
     seed: int = 0,
     fashion_mnist: str | Path | None = None,
     test: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> None:
     """Write scenes to out/train, out/validation and out/test, each with image/ and annos/, and out/classes.json.
 
@@ -62,8 +62,8 @@ def write_scenes(
         0 or more. The same seed gives the same bytes.
     fashion_mnist : path, optional
         Folder of Fashion-MNIST's idx files, to use all 70,000 garments; by default the bundled 6,000.
-    progress : callable, optional
-        Called as progress(done, total) after each scene.
+    progress : Progress
+        Called after each scene.
 
     Raises
     ------
@@ -93,8 +93,7 @@ def write_scenes(
                     write_bytes(image_path, _jpeg(image), REMEDY)
                     write_bytes(annotation_path, _annotation(items, number), REMEDY)
                 done += 1
-                if progress:
-                    progress(done, total)
+                progress("scenes", done, total, "")
     except OSError as error:
         raise InputError(f"{error.filename or out}: cannot be written ({error.strerror}); {REMEDY}") from error
 

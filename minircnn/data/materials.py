@@ -73,7 +73,7 @@ def bundled_photographs(split: str) -> list[np.ndarray]:
 
 
 def sheet_name(split: str, label: int) -> str:
-    """File name of the contact sheet of a class: garments_train_00_t_shirt_top.webp."""
+    """File name of the contact sheet of a class: garments_train_0_t_shirt_top.webp."""
     words = re.sub(r"[^a-z]+", "_", CLASS_NAMES[label].lower())
     return f"garments_{split}_{label}_{words}.webp"
 

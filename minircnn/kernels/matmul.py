@@ -13,9 +13,9 @@ ROWS_PER_BLOCK = 64
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a (M, K) @ b (K, N) → (M, N), all of one float dtype. A transposed operand is read in place, not copied.
+    """a (M, K) @ b (K, N) → (M, N), all of one float dtype.
 
-    `a` transposed (a = x.T) is cut along x's columns, which is the one case that copies a block at a time.
+    A block of `a` that does not lie in one piece, as of a = x.T, is copied first; `b` is read in place, transposed too.
     """
     check_shape("matmul", "a", a, (None, None))
     check_shape("matmul", "b", b, (a.shape[1], None))

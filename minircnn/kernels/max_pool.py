@@ -52,8 +52,8 @@ def max_pool_forward(x: np.ndarray, size: int, stride: int, ceil_mode: bool) -> 
 
 @njit(parallel=True, cache=True)
 def _forward(x, size, stride, y, argmax):
-    N, H, W, C = x.shape
-    _, OH, OW, _ = y.shape
+    N, H, W, C = x.shape  # (N, H, W, C)
+    _, OH, OW, _ = y.shape  # (N, OH, OW, C), as argmax
     y_rows, argmax_rows = y.reshape(N * OH, OW, C), argmax.reshape(N * OH, OW, C)
     for row in prange(N * OH):
         n, top = row // OH, (row % OH) * stride
@@ -89,8 +89,8 @@ def max_pool_backward(
 
 @njit(parallel=True, cache=True)
 def _backward(dy, argmax, size, stride, dx):
-    N, H, W, C = dx.shape
-    _, OH, OW, _ = dy.shape
+    N, H, W, C = dx.shape  # (N, H, W, C)
+    _, OH, OW, _ = dy.shape  # (N, OH, OW, C), as argmax
     rows = dx.reshape(N * H, W, C)
     for row in prange(N * H):  # owner computes: a row of dx asks the windows that cover it
         n, h = row // H, row % H
@@ -100,5 +100,5 @@ def _backward(dy, argmax, size, stride, dx):
             for ow in range(OW):
                 for w in range(ow * stride, min(ow * stride + size, W)):
                     for c in range(C):
-                        if argmax[n, oh, ow, c] == h * W + w:
+                        if argmax[n, oh, ow, c] == h * W + w:  # forward: y[n, oh, ow, c] = x[n, h, w, c]
                             rows[row, w, c] += dy[n, oh, ow, c]

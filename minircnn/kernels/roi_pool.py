@@ -13,7 +13,7 @@ from numba import njit, prange
 
 from minircnn.kernels.checks import check_finite, check_floats, check_shape, check_window
 
-CHANNELS_PER_OWNER = 16  # one cache line of float32: no two threads write to the same one
+CHANNELS_PER_OWNER = 16  # long enough for a vector of float32, and enough owners for several threads
 FARTHEST = 1 << 23  # pixels; float32 counts single ones up to here
 
 
@@ -76,8 +76,9 @@ def _round_half_away(value):
 def _bin_edges(start, size, bins, p, limit):
     """Cells [first, last) of bin `p` of `bins` along one side, clipped to the map of `limit` cells.
 
-    floor and ceil make neighbouring bins overlap where `size` is no multiple of `bins`. The quotient is float32, as
-    in the original: in float64 some sizes give other bins.
+    Bins are laid over the whole RoI, then cut to the map: a RoI half off it has bins with nothing in them. floor and
+    ceil make neighbouring bins overlap where `size` is no multiple of `bins`. The quotient is float32, as in the
+    original: in float64 some sizes give other bins.
     """
     step = np.float32(size) / np.float32(bins)
     first = math.floor(np.float32(p) * step) + start
@@ -87,8 +88,8 @@ def _bin_edges(start, size, bins, p, limit):
 
 @njit(parallel=True, cache=True)
 def _forward(features, rois, spatial_scale, pooled, argmax):
-    _, H, W, C = features.shape
-    R, PH, PW, _ = pooled.shape
+    _, H, W, C = features.shape  # (N, H, W, C), and rois (R, 5)
+    R, PH, PW, _ = pooled.shape  # (R, PH, PW, C), as argmax
     for r in prange(R):  # owner computes: a region's output is one thread's
         n = int(rois[r, 0])
         x1 = _round_half_away(rois[r, 1] * spatial_scale)
@@ -151,8 +152,8 @@ def roi_pool_backward(
 
 @njit(parallel=True, cache=True)
 def _backward(dpooled, argmax, image_index, channels_per_owner, off_the_map, dfeatures):
-    R, PH, PW, C = dpooled.shape
-    N, H, W, _ = dfeatures.shape
+    R, PH, PW, C = dpooled.shape  # (R, PH, PW, C), as argmax
+    N, H, W, _ = dfeatures.shape  # (N, H, W, C)
     cells = dfeatures.reshape(N, H * W, C)
     # Regions share cells, so a region cannot own what it writes; a channel can. Each owner adds in the same order
     # (r, ph, pw) whatever the number of threads.
@@ -165,5 +166,6 @@ def _backward(dpooled, argmax, image_index, channels_per_owner, off_the_map, dfe
                         cell = argmax[r, ph, pw, c]
                         if cell >= H * W:
                             off_the_map[owner] += 1
-                        elif cell >= 0:
+                        elif cell >= 0:  # -1: the bin was empty, nothing to send back
+                            # forward: pooled[r, ph, pw, c] = features[n, cell, c]
                             cells[n, cell, c] += dpooled[r, ph, pw, c]

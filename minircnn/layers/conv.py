@@ -23,7 +23,6 @@ class Conv(Layer):
         self.stride, self.padding = stride, padding
         KH, KW = weight.value.shape[:2]
         self.by_patches = stride == 1 and KH == KW and padding < KH
-        self.needs_dx = True  # False for the lowest layer that learns: nobody below wants it
         self.x: np.ndarray | None = None
 
     def parameters(self) -> dict[str, Parameter]:

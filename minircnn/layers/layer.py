@@ -28,9 +28,16 @@ class Parameter:
 
 
 class Layer:
-    """Base of all layers. `training` says whether forward keeps what backward needs (and dropout drops)."""
+    """Base of all layers.
+
+    Attributes
+    ----------
+    training : whether forward keeps what backward needs (and dropout drops)
+    needs_dx : whether anybody wants the gradient of the input; a costly layer may return None where nobody does
+    """
 
     training: bool = False
+    needs_dx: bool = True
 
     def parameters(self) -> dict[str, Parameter]:
         """Short name ("weight", "bias") → parameter; empty for a layer that learns nothing."""

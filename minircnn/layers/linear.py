@@ -1,7 +1,9 @@
 """Fully connected layer: y = x @ weight + bias, weight (IN, OUT).
 
 The layout is the convolution's, (…, C, OC): fc6 is a 7×7 convolution of the pooled map with its first three axes
-flattened, so its rows run over PH, PW, C in that order.
+flattened, so its rows run over PH, PW, C in that order: row (ph*7 + pw)*512 + c. Keras flattens in the same order
+(H, W, C). Caffe and torch keep channels first and flatten C, H, W: their row is c*49 + ph*7 + pw, and their weights are
+(OUT, IN), so to come here a weight is transposed and its rows are put in the other order.
 """
 
 import numpy as np

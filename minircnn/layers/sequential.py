@@ -22,8 +22,14 @@ class Sequential(Layer):
         self.layers = layers
 
     def named_parameters(self, name: str = "") -> Iterator[tuple[str, Parameter]]:
+        """("conv1_1.weight", Parameter), … with `name` and a dot in front where one is given."""
         for layer_name, layer in self.layers.items():
-            yield from layer.named_parameters(layer_name)
+            yield from layer.named_parameters(f"{name}.{layer_name}" if name else layer_name)
+
+    @property
+    def learns(self) -> bool:
+        """Whether any layer has a parameter that does."""
+        return self.lowest_that_learns() < len(self.layers)
 
     def lowest_that_learns(self) -> int:
         """Index of the first layer with a parameter that learns; len(layers) when none does."""
@@ -38,8 +44,7 @@ class Sequential(Layer):
         lowest = self.lowest_that_learns()
         for index, layer in enumerate(self.layers.values()):
             layer.training = training and index >= lowest
-            if hasattr(layer, "needs_dx"):
-                layer.needs_dx = index > lowest
+            layer.needs_dx = index > lowest
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         for layer in self.layers.values():

@@ -53,6 +53,7 @@ class FastRCNN:
         self.class_names = class_names or tuple(f"class {k}" for k in range(1, num_classes + 1))
         self.statistics = OffsetStatistics.identity(num_classes)  # training sets it; a stored model has none left
         self.training = False
+        self.rng = rng
 
         pooled = output_size[0] * output_size[1] * architecture.channels
         hidden6, hidden7 = architecture.hidden
@@ -89,8 +90,11 @@ class FastRCNN:
 
     def forward_rois(self, features: np.ndarray, rois: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """features (N, FH, FW, C), rois (R, 5) → cls_score (R, K+1), bbox_pred (R, 4(K+1))."""
-        pooled = self.roi_pool.forward(features, rois)  # (R, PH, PW, C)
-        flat = pooled.reshape(len(rois), self.fc6.weight.value.shape[0])  # channels last, as fc6's rows run
+        return self.forward_pooled(self.roi_pool.forward(features, rois))  # (R, PH, PW, C)
+
+    def forward_pooled(self, pooled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """pooled (R, PH, PW, C) → cls_score (R, K+1), bbox_pred (R, 4(K+1)): fc6, fc7 and the two outputs."""
+        flat = pooled.reshape(len(pooled), self.fc6.weight.value.shape[0])  # channels last, as fc6's rows run
         hidden6 = self.drop6.forward(self.relu6.forward(self.fc6.forward(flat)))
         hidden7 = self.drop7.forward(self.relu7.forward(self.fc7.forward(hidden6)))
         return self.cls_score.forward(hidden7), self.bbox_pred.forward(hidden7)
@@ -103,17 +107,27 @@ class FastRCNN:
         dcls_score : (R, K+1), from `softmax_cross_entropy`
         dbbox_pred : (R, 4(K+1)), from `smooth_l1`
         """
+        if self.backbone.learns:
+            self.backbone.backward(self.backward_rois(dcls_score, dbbox_pred))
+        else:
+            self.backward_pooled(dcls_score, dbbox_pred)
+
+    def backward_rois(self, dcls_score: np.ndarray, dbbox_pred: np.ndarray) -> np.ndarray:
+        """The way back of `forward_rois` → dfeatures (N, FH, FW, C).
+
+        Through RoI pooling every pooled value's gradient is added to the cell that won its bin. The rois themselves
+        receive none: they are data here, and rounding them to cells has no slope.
+        """
+        return self.roi_pool.backward(self.backward_pooled(dcls_score, dbbox_pred))
+
+    def backward_pooled(self, dcls_score: np.ndarray, dbbox_pred: np.ndarray) -> np.ndarray:
+        """The way back of `forward_pooled` → dpooled (R, PH, PW, C)."""
         # The two branches meet: fc7 fed both outputs, so its gradient is the sum of what they send back.
         dhidden7 = self.cls_score.backward(dcls_score) + self.bbox_pred.backward(dbbox_pred)  # (R, hidden7)
         # Past the ReLUs: a unit that was closed in the forward stops the gradient here, an open one lets it through.
         dhidden6 = self.fc7.backward(self.relu7.backward(self.drop7.backward(dhidden7)))
-        dflat = self.fc6.backward(self.relu6.backward(self.drop6.backward(dhidden6)))
-        # Through RoI pooling: every pooled value's gradient is added to the cell that won its bin. The rois
-        # themselves receive none: they are data here, and rounding them to cells has no slope.
-        dpooled = dflat.reshape(self.roi_pool.saved("argmax").shape)  # (R, PH, PW, C)
-        if self.backbone.lowest_that_learns() < len(self.backbone.layers):
-            dfeatures = self.roi_pool.backward(dpooled)  # (N, FH, FW, C)
-            self.backbone.backward(dfeatures)
+        dflat = self.fc6.backward(self.relu6.backward(self.drop6.backward(dhidden6)))  # (R, PH*PW*C)
+        return dflat.reshape(len(dflat), *self.roi_pool.output_size, self.architecture.channels)
 
     def head_layers(self) -> dict[str, Layer]:
         """What follows RoI pooling, in order, by name."""

@@ -24,7 +24,14 @@ def output_layers(
     rng: np.random.Generator,
     dtype: type,
 ) -> tuple[Linear, Linear]:
-    """`cls_score` (inputs, K+1) and `bbox_pred` (inputs, 4(K+1)), with the spreads of their first weights."""
-    widths = num_classes + 1, 4 * (num_classes + 1)
-    weights = [rng.standard_normal((inputs, width)) * spread for width, spread in zip(widths, spreads, strict=True)]
-    return tuple(linear(weight.astype(dtype), bias_lr_multiplier) for weight in weights)
+    """`cls_score` (inputs, K+1) and `bbox_pred` (inputs, 4(K+1)), with the spreads of their first weights.
+
+    K = 13: 14 scores and 56 offsets for each RoI; class 5 owns columns 20 … 23 of the offsets, class k 4k … 4k + 3.
+    """
+
+    def random(width: int, spread: float) -> np.ndarray:
+        return (rng.standard_normal((inputs, width)) * spread).astype(dtype)
+
+    cls_score = linear(random(num_classes + 1, spreads[0]), bias_lr_multiplier)
+    bbox_pred = linear(random(4 * (num_classes + 1), spreads[1]), bias_lr_multiplier)
+    return cls_score, bbox_pred

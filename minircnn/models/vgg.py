@@ -53,12 +53,10 @@ class VGG:
         for block, widths in enumerate(self.blocks, start=1):
             for number, OC in enumerate(widths, start=1):
                 name = f"conv{block}_{number}"
-                learns = name not in self.frozen
+                weight_rate, bias_rate = (0.0, 0.0) if name in self.frozen else (1.0, self.bias_lr_multiplier)
                 layers[name] = Conv(
-                    Parameter(first_weights((3, 3, C, OC), rng, dtype), lr_multiplier=1.0 * learns),
-                    Parameter(
-                        np.zeros(OC, dtype), lr_multiplier=self.bias_lr_multiplier * learns, decay_multiplier=0.0
-                    ),
+                    Parameter(first_weights((3, 3, C, OC), rng, dtype), lr_multiplier=weight_rate),
+                    Parameter(np.zeros(OC, dtype), lr_multiplier=bias_rate, decay_multiplier=0.0),
                 )
                 layers[f"relu{block}_{number}"] = ReLU()
                 C = OC

@@ -15,7 +15,7 @@ import signal
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.data.image import decode_image
+from minircnn.data.progress import Progress, silent
 from minircnn.data.sample import Sample
 from minircnn.errors import InputError
 from minircnn.files import write_bytes
@@ -61,7 +62,8 @@ class ProposalCache:
         samples: Sequence[Sample],
         workers: int | None = None,
         skip_bad: bool = False,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress = silent,
+        stage: str = "proposals",
     ) -> list[tuple[str, str]]:
         """Compute what is missing, in worker processes.
 
@@ -70,7 +72,7 @@ class ProposalCache:
         samples : read one after another, never all at once
         workers : processes; one per core when None, none at all when 1
         skip_bad : go on past images that cannot be read
-        progress : called as progress(done, total)
+        progress : called after each image, with `stage`
 
         Returns
         -------
@@ -90,8 +92,7 @@ class ProposalCache:
                     if not skip_bad:
                         raise InputError(sentence)
                     failed.append((image_id, sentence))
-                if progress:
-                    progress(done, len(samples))
+                progress(stage, done, len(samples), "")
         return failed
 
     def _results(self, samples: Iterable[Sample], workers: int) -> Iterator[Result]:

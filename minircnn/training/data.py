@@ -4,16 +4,14 @@ Everything that can be wrong with the user's files shows here, in the first minu
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from minircnn.data import DeepFashion2, Sample
+from minircnn.data.progress import Progress
 from minircnn.errors import InputError
 from minircnn.proposals import ProposalCache
 from minircnn.training.settings import TrainSettings
-
-Report = Callable[[str, int, int, str], None]  # stage, done, total, a few words
 
 
 @dataclass(frozen=True)
@@ -25,39 +23,38 @@ class TrainingData:
     train, validation : DeepFashion2
     cache : ProposalCache, filled for both once `with_proposals` has run
     skip_bad : images that turn out broken are skipped, not an error
-    skipped : one sentence for each file that was left out
+    skipped : one sentence for each file that was left out, once `with_proposals` has run
     """
 
     train: DeepFashion2
     validation: DeepFashion2
     cache: ProposalCache
     skip_bad: bool
-    skipped: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:
         return self.train.class_names
 
     @classmethod
-    def read(cls, settings: TrainSettings, run: Path, report: Report) -> "TrainingData":
+    def read(cls, settings: TrainSettings, run: Path, progress: Progress) -> "TrainingData":
         """Index and check both splits; writes nothing."""
         proposals = Path(settings.proposals_folder) if settings.proposals_folder else run / "proposals"
         cache = ProposalCache(proposals, settings.proposals)
-        train = open_split(settings, "train", settings.limit, run, report)
-        validation = open_split(settings, "validation", settings.validation_limit, run, report)
+        train = open_split(settings, "train", settings.limit, run, progress)
+        validation = open_split(settings, "validation", settings.validation_limit, run, progress)
         _check_train(train, settings)
         if len(validation) == 0:
             raise InputError(f"{settings.data}/validation has no usable image; mend or add some")
-        skipped = (*train.left_out, *validation.left_out, *train.skipped, *validation.skipped)
-        return cls(train, validation, cache, settings.skip_bad, skipped)
+        return cls(train, validation, cache, settings.skip_bad)
 
-    def with_proposals(self, report: Report) -> "TrainingData":
+    def with_proposals(self, progress: Progress) -> "TrainingData":
         """The same with both indexes and all proposals on disk, less the images that could not be decoded."""
-        found, sentences = {}, list(self.skipped)
+        found, sentences = {}, []
         for split, samples in (("train", self.train), ("validation", self.validation)):
-            samples.keep_index()
-            found[split], failed = fill_cache(samples, self.cache, self.skip_bad, f"proposals {split}", report)
-            sentences += failed
+            stage = f"proposals {split}"
+            found[split], left_out = with_proposals(samples, self.cache, progress, self.skip_bad, stage)
+            sentences += left_out
         for split, samples in found.items():
             if len(samples) == 0:
                 raise InputError(f"not one usable image is left in {split}/: {'; '.join(sentences[:3])}")
@@ -75,7 +72,7 @@ class TrainingData:
         return digest.hexdigest()
 
 
-def open_split(settings: TrainSettings, split: str, limit: int | None, run: Path, report: Report) -> DeepFashion2:
+def open_split(settings: TrainSettings, split: str, limit: int | None, run: Path, progress: Progress) -> DeepFashion2:
     """One split, indexed and checked. The index is kept in the run folder, once `keep_index` is called."""
     return DeepFashion2(
         Path(settings.data) / split,
@@ -84,20 +81,29 @@ def open_split(settings: TrainSettings, split: str, limit: int | None, run: Path
         skip_bad=settings.skip_bad,
         index=run / f"index-{split}",
         write_index=False,
-        progress=lambda done, total: report(f"reading {split}", done, total, ""),
+        progress=progress,
     )
 
 
-def fill_cache(
-    samples: DeepFashion2, cache: ProposalCache, skip_bad: bool, stage: str, report: Report, workers: int | None = None
+def with_proposals(
+    samples: DeepFashion2,
+    cache: ProposalCache,
+    progress: Progress,
+    skip_bad: bool = False,
+    stage: str = "proposals",
+    workers: int | None = None,
 ) -> tuple[DeepFashion2, list[str]]:
-    """The samples whose proposals are now in the cache, and a sentence for each other one (with `skip_bad`)."""
-    failed = cache.fill(
-        samples, workers=workers, skip_bad=skip_bad, progress=lambda done, total: report(stage, done, total, "")
-    )
+    """Index, fill the cache, skip the bad: the samples whose proposals are there, and what was left out in sentences.
+
+    The index is written, if it was given a place, and the proposals are computed by `workers` processes. Without
+    `skip_bad` the first image that cannot be decoded is an InputError.
+    """
+    samples.keep_index()
+    sentences = [*samples.left_out, *samples.skipped]
+    failed = cache.fill(samples, workers=workers, skip_bad=skip_bad, progress=progress, stage=stage)
     if failed:
         samples = samples.without({image_id for image_id, _ in failed})
-    return samples, [sentence for _, sentence in failed]
+    return samples, sentences + [sentence for _, sentence in failed]
 
 
 def _check_train(train: DeepFashion2, settings: TrainSettings) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
+from minircnn.data.progress import Progress, silent
 from minircnn.errors import InputError
 from minircnn.evaluate import evaluate_model
 from minircnn.models import FastRCNN
 from minircnn.training.batches import STATISTICS_IMAGES, Batch, make_batch, measure_offsets
 from minircnn.training.begin import check_same_data, first_model
 from minircnn.training.checkpoint import TrainingState, load_newest, save_checkpoint
-from minircnn.training.data import Report, TrainingData
+from minircnn.training.data import TrainingData
 from minircnn.training.optim import SGD
 from minircnn.training.run_folder import RunFolder, StopRequest
 from minircnn.training.settings import TrainSettings
@@ -32,10 +33,6 @@ class Interrupted(Exception):
     """The user asked to stop; a checkpoint was written."""
 
 
-def silent(stage: str, done: int, total: int, words: str = "") -> None:
-    """Report to nobody."""
-
-
 class Training:
     """A run in progress: everything that changes from step to step, and how it is kept.
 
@@ -47,7 +44,7 @@ class Training:
         self.images = len(data.train)
         self.steps = settings.steps(self.images)
         self.schedule = settings.schedule(self.steps)
-        self.rng = model.drop6.rng  # one generator draws everything
+        self.rng = model.rng  # one generator draws everything
         self.optimiser = SGD(model.named_parameters(), settings.momentum, settings.decay)
         self.order = np.zeros(0, np.int64)  # this epoch's permutation of the training images
         self.position = 0  # how much of it has been seen
@@ -59,7 +56,7 @@ class Training:
 
     @classmethod
     def start(
-        cls, folder: RunFolder, settings: TrainSettings, report: Report = silent, besides: tuple[str, ...] = ()
+        cls, folder: RunFolder, settings: TrainSettings, progress: Progress = silent, besides: tuple[str, ...] = ()
     ) -> "Training":
         """A new run: checks everything, then computes proposals and draws or loads the first weights.
 
@@ -71,13 +68,13 @@ class Training:
         """
         folder.check_free(besides)
         settings = settings.rooted()
-        data = TrainingData.read(settings, folder.path, report)
+        data = TrainingData.read(settings, folder.path, progress)
         rng = np.random.default_rng(settings.seed)
         model, same_classes, notes = first_model(settings, data.class_names, rng)
         with folder.claimed():
             folder.check_free(besides)  # nobody else began here meanwhile
             folder.write_settings(settings)
-            data = data.with_proposals(report)
+            data = data.with_proposals(progress)
             settings = settings.resolve(len(data.train))
             folder.write_settings(settings)
             evenly = np.linspace(0, len(data.train) - 1, min(len(data.train), STATISTICS_IMAGES)).astype(int)
@@ -94,7 +91,7 @@ class Training:
 
     @classmethod
     def resume(
-        cls, folder: RunFolder, report: Report = silent, epochs: float | None = None, data: str | Path | None = None
+        cls, folder: RunFolder, progress: Progress = silent, epochs: float | None = None, data: str | Path | None = None
     ) -> "Training":
         """The run that stands in `folder`, at its last checkpoint.
 
@@ -120,11 +117,11 @@ class Training:
                 raise InputError(f"epochs is {settings.epochs:g}, and {done:g} are done already; give at least as many")
             if not Path(settings.data).is_dir():
                 raise InputError(f"{settings.data} is not there any more; say where the data lies now with --data DIR")
-            found = TrainingData.read(settings, folder.path, report)
+            found = TrainingData.read(settings, folder.path, progress)
             if settings.skip_bad:  # some images may yet fall away
-                found = found.with_proposals(report)
+                found = found.with_proposals(progress)
             check_same_data(found, checkpoint, settings)
-            found = found.with_proposals(report)
+            found = found.with_proposals(progress)
             folder.write_settings(settings)
             training = cls(folder, settings, found, checkpoint.model)
             for name, velocity in checkpoint.velocities.items():
@@ -170,7 +167,7 @@ class Training:
             self.settings.flip,
         )
 
-    def run(self, report: Report = silent) -> None:
+    def run(self, progress: Progress = silent) -> None:
         """Train to the end; on Ctrl-C or SIGTERM, write a checkpoint and raise `Interrupted`.
 
         Raises
@@ -186,9 +183,9 @@ class Training:
                 if self.step % LOG_EVERY == 0 or self.step == self.steps:
                     self._log(rows)
                     rows = []
-                report("training", self.step, self.steps, self._words(rows))
+                progress("training", self.step, self.steps, self._words(rows))
                 if self._validation_is_due():
-                    self._validate(report)
+                    self._validate(progress)
                 if stop.asked or time.monotonic() - saved_at > self.settings.checkpoint_seconds:
                     self.save()
                     saved_at = time.monotonic()
@@ -235,11 +232,11 @@ class Training:
     def _validation_is_due(self) -> bool:
         return self.step * VALIDATIONS // self.steps > (self.step - 1) * VALIDATIONS // self.steps
 
-    def _validate(self, report: Report) -> None:
+    def _validate(self, progress: Progress) -> None:
         """Score the validation images; keep the weights if they are the best so far."""
         some = self.data.validation_subset(self.settings.validation_images)
         evaluation, _, _ = evaluate_model(
-            self.model, some, self.data.cache, self.settings.detection, lambda d, t: report("validation", d, t, "")
+            self.model, some, self.data.cache, self.settings.detection, progress, "validation"
         )
         scores = {key: value for key, value in evaluation.as_metrics().items() if key in ("mAP50", "mAP75", "AP")}
         epoch = self.step * self.settings.images_per_step / self.images

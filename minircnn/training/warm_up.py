@@ -4,22 +4,21 @@ Numba compiles a kernel at its first call and caches the result on disk; without
 hang. A second run finds the cache and this takes a moment.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
+from minircnn.data.progress import Progress
 from minircnn.kernels import KEPT
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.training.optim import SGD
 
 
-def warm_up(report: Callable[[str, int, int, str], None]) -> None:
+def warm_up(progress: Progress) -> None:
     """One training step and one detection pass of the small model on a 16×16 image."""
     stage, words = "preparing kernels", "compiled at the first run, then cached"
     if not KEPT:
         words = "compiled at every run: no cache folder is writable, set NUMBA_CACHE_DIR to one that is"
-    report(stage, 0, 1, words)
+    progress(stage, 0, 1, words)
     rng = np.random.default_rng(0)
     model = FastRCNN(vgg_small(), num_classes=1, rng=rng)
     images = rng.standard_normal((1, 16, 16, 3)).astype(np.float32)
@@ -31,4 +30,4 @@ def warm_up(report: Callable[[str, int, int, str], None]) -> None:
     _, dbbox_pred = smooth_l1(bbox_pred, targets, labels)
     model.backward(dcls_score, dbbox_pred)
     SGD(model.named_parameters()).step(1e-3)
-    report(stage, 1, 1, words)
+    progress(stage, 1, 1, words)
