@@ -1,0 +1,129 @@
+"""Every example runs as a person runs it: alone, from its own command, with its figure; and nothing links nowhere."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
+SHOWN = {  # what a reader must find in the output
+    "04": ["column 3 is in both", "argmax [[-1, -1], [-1, -1]]"],
+    "05": ["dX[2, 3] = 0.10 + 0.20 + 0.30 + 0.40 + 0.50 = 1.50", "+1.50   .   +0.60"],
+    "06": ["+0.0031250", "-0.0078125"],
+    "07": ["[20, 21, 22, 23]", "(3, 14)", "(3, 56)"],
+    "08": ["closed", "open"],
+    "09": ["conv3_1 (dweight)", "roi_pool"],
+    "10": ["numeric 0.50, rule 1", "numeric 0.50, rule 0"],
+    "13": ["77.2 times"],
+}
+LINES = {
+    "minircnn/models/heads.py": "cls_score = linear(",
+    "minircnn/kernels/losses.py": "dpred[r, column] = sigma2 * d / R",
+    "minircnn/layers/relu.py": "return dy * (self.saved",
+    "minircnn/kernels/roi_pool.py": "cells[n, cell, c] += dpooled",
+    "minircnn/models/fast_rcnn.py": "def backward(self",
+}
+
+
+def run(*command, **environment):
+    command = [sys.executable, *(str(word) for word in command)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | environment, cwd=ROOT)
+
+
+def test_there_are_fourteen_in_order():
+    assert [path.name[:2] for path in EXAMPLES] == [f"{n:02}" for n in range(1, 15)]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_and_leaves_its_figure(path, tmp_path):
+    done = run(path, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for words in SHOWN.get(path.name[:2], []):
+        assert words in done.stdout
+    if "PyTorch is not installed" in done.stdout:
+        pytest.skip("PyTorch is not installed: the example says so and ends")
+    assert f"figure: {tmp_path / path.stem}.png" in done.stdout
+    assert (tmp_path / f"{path.stem}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_all_three_planted_bugs_are_caught_and_what_is_sound_passes(tmp_path):
+    lines = run(EXAMPLES[9], "--out", tmp_path).stdout.splitlines()
+    verdicts = [line.split()[-1] for line in lines if "worst relative error" in line]
+    assert verdicts == ["passes", "CAUGHT", "CAUGHT", "passes", "CAUGHT"]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_short_and_says_what_it_shows(path):
+    text = path.read_text(encoding="utf-8")
+    assert 30 <= len(text.splitlines()) <= 120
+    assert ast.get_docstring(ast.parse(text)).startswith(f"{path.name[:2]}  ")
+
+
+def test_without_pytorch_its_example_says_how_to_get_it_and_ends_well():
+    code = "import sys, runpy; sys.modules['torch'] = None; sys.argv = [sys.argv[1]]; runpy.run_path(sys.argv[0])"
+    done = run("-c", code, EXAMPLES[13])
+    assert done.returncode == 0
+    assert "pip install torch" in done.stdout
+
+
+def test_help_says_what_an_example_shows():
+    done = run(EXAMPLES[4], "--help")
+    assert "every contribution in a ledger" in done.stdout
+    assert "--out" in done.stdout
+
+
+def test_a_figure_goes_to_a_temporary_folder_whose_path_is_printed(tmp_path):
+    done = run(EXAMPLES[5], TMPDIR=str(tmp_path), TEMP=str(tmp_path), TMP=str(tmp_path))
+    path = Path(done.stdout.rpartition("figure: ")[2].strip())
+    assert path.is_file()
+    assert tmp_path in path.parents
+
+
+def test_a_debugger_stops_inside_the_loop_that_adds(tmp_path):
+    """The transcript of examples/README.md, typed."""
+    source = (ROOT / "minircnn" / "kernels" / "roi_pool.py").read_text(encoding="utf-8").splitlines()
+    line = next(n for n, text in enumerate(source, start=1) if "cells[n, cell, c] +=" in text)
+    typed = f"b ../minircnn/kernels/roi_pool.py:{line}\nc\np r, ph, pw, c, cell, dpooled[r, ph, pw, c]\nq\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "pdb", EXAMPLES[4], "--out", tmp_path],
+        input=typed, capture_output=True, text=True, timeout=300, cwd=ROOT,
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+    )  # fmt: skip
+    assert re.search(r"\(0, 0, 0, 0, (np\.int32\()?17\)?, (np\.float64\()?0\.1\)?\)", done.stdout), done.stdout
+    readme = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    assert f"roi_pool.py:{line}" in readme, "the transcript names another line"
+
+
+def anchors(text):
+    """GitHub's anchors of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", ["README.md", "examples/README.md"])
+def test_every_link_and_picture_leads_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert links
+    for link in links:
+        if link.startswith("http"):
+            continue
+        target, _, anchor = link.partition("#")
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), link
+        if anchor.startswith("L"):  # a line of code: the one that the sentence is about
+            line = path.read_text(encoding="utf-8").splitlines()[int(anchor[1:]) - 1]
+            assert LINES[target] in line, f"{link} shows {line}"
+        elif anchor:
+            assert anchor in anchors(path.read_text(encoding="utf-8")), link
+
+
+def test_every_example_stands_in_both_tables():
+    for page in ("README.md", "examples/README.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert [path.name for path in EXAMPLES if path.name not in text] == [], page
