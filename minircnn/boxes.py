@@ -10,15 +10,18 @@ import numpy as np
 MAX_LOG_STRETCH = float(np.log(1000 / 16))  # a wild tw must not overflow exp; 62 times the proposal is ample
 
 
-def areas(boxes: np.ndarray) -> np.ndarray:
-    """(B, 4) → (B,) areas in square pixels; a box turned inside out has none."""
-    return np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
-
-
-def _check(owner: str, *arrays: np.ndarray) -> None:
+def _checked(owner: str, *arrays: np.ndarray) -> list[np.ndarray]:
+    """The arrays, in a float type that their areas fit: whole numbers and halves would overflow and say nothing."""
     for boxes in arrays:
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise ValueError(f"{owner}: boxes should have shape (any, 4), x1, y1, x2, y2, not {boxes.shape}")
+    return [boxes if boxes.dtype in (np.float32, np.float64) else boxes.astype(np.float64) for boxes in arrays]
+
+
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """(B, 4) → (B,) areas in square pixels; a box turned inside out has none."""
+    (boxes,) = _checked("areas", boxes)
+    return np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
 
 
 def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -26,7 +29,7 @@ def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     Two empty boxes overlap by 0.
     """
-    _check("iou_matrix", a, b)
+    a, b = _checked("iou_matrix", a, b)
     corner1 = np.maximum(a[:, None, :2], b[None, :, :2])
     corner2 = np.minimum(a[:, None, 2:], b[None, :, 2:])
     intersection = np.prod(np.maximum(corner2 - corner1, 0), axis=2)
@@ -44,7 +47,7 @@ def encode_boxes(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     Both need positive width and height: a zero-area box is refused where it is read, since its logarithm is -inf.
     """
-    _check("encode_boxes", proposals, truth)
+    proposals, truth = _checked("encode_boxes", proposals, truth)
     if len(proposals) != len(truth):
         raise ValueError(f"encode_boxes: {len(proposals)} proposals and {len(truth)} true boxes; give one for each")
     for name, boxes in (("proposals", proposals), ("truth", truth)):
@@ -57,7 +60,7 @@ def encode_boxes(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 def decode_boxes(proposals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Move `proposals` (R, 4) by `offsets` (R, 4M), one group of four per class → boxes (R, 4M)."""
-    _check("decode_boxes", proposals)
+    (proposals,) = _checked("decode_boxes", proposals)
     R = len(proposals)
     if offsets.ndim != 2 or offsets.shape[0] != R or offsets.shape[1] % 4:
         raise ValueError(f"decode_boxes: offsets should have shape ({R}, 4 for each class), not {offsets.shape}")
@@ -79,7 +82,7 @@ def clip_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def flip_boxes(boxes: np.ndarray, width: float) -> np.ndarray:
     """`boxes` (B, 4) as they stand in the image mirrored left to right."""
-    _check("flip_boxes", boxes)
+    (boxes,) = _checked("flip_boxes", boxes)
     return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
 
 

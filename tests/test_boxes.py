@@ -2,10 +2,11 @@
 
 import naive
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minircnn.boxes import clip_boxes, decode_boxes, encode_boxes, flip_boxes, iou_matrix, nms
+from minircnn.boxes import areas, clip_boxes, decode_boxes, encode_boxes, flip_boxes, iou_matrix, nms
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -61,3 +62,16 @@ def test_clip_and_flip():
     boxes = np.array([[-5.0, 2, 30, 50]])
     np.testing.assert_array_equal(clip_boxes(boxes, height=40, width=20), [[0, 2, 20, 40]])
     np.testing.assert_array_equal(flip_boxes(np.array([[1.0, 2, 5, 6]]), 20), [[15, 2, 19, 6]])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float16])
+def test_boxes_of_any_number_type_are_measured_rightly(dtype):
+    """Unsigned differences wrap, areas of large whole numbers and of halves overflow: all would go unsaid."""
+    far = 250 if dtype == np.uint8 else 30_000
+    boxes = np.array([[0, 0, far, far], [far // 2, 0, far, far]], dtype)
+    exact = boxes.astype(np.float64)
+    np.testing.assert_array_equal(iou_matrix(boxes, boxes), iou_matrix(exact, exact))
+    np.testing.assert_allclose(iou_matrix(boxes, boxes), [[1, 0.5], [0.5, 1]])
+    np.testing.assert_array_equal(areas(boxes), areas(exact))
+    np.testing.assert_array_equal(flip_boxes(boxes, 60_000), flip_boxes(exact, 60_000))
+    np.testing.assert_array_equal(encode_boxes(boxes, boxes[::-1]), encode_boxes(exact, exact[::-1]))

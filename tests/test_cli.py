@@ -138,6 +138,7 @@ def test_skip_bad_goes_on_and_says_what_was_skipped(scenes, tmp_path):
         (["train", "--data", "nowhere", "--out", "run", "--backbone", "resnet"], "should be one of vgg16, vgg_small"),
         (["train", "--data", "nowhere", "--out", "run", "--epochs", "0"], "epochs should be above 0"),
         (["train", "--resume", "nowhere"], "nowhere"),
+        (["train", "--resume", __file__], "is a file; give --resume the run's folder"),
         (["train", "--resume", "nowhere", "--out", "x"], "leave out --out"),
         (["train", "--resume", "nowhere", "--lr", "1", "--skip-bad"], "leave out --lr, --skip-bad"),
         (["train", "--data", "nowhere", "--out", "run", "--epochs", "inf"], "epochs should be above 0"),
@@ -208,6 +209,7 @@ def test_detect_goes_on_past_bad_images_and_lists_them_at_the_end(model, photogr
     (photographs / "b.webp").write_bytes((photographs / "b.webp").read_bytes()[:300])
     (photographs / "notes.txt").write_text("no image")
     (photographs / "deeper").mkdir()
+    (photographs / "broken link.jpg").symlink_to("nowhere.jpg")
     (photographs / "no suffix").write_bytes((photographs / "a.jpg").read_bytes())
     done = run("detect", model, photographs, tmp_path / "not there.jpg", "--out", tmp_path / "found")
     assert done.returncode == 2
@@ -218,6 +220,7 @@ def test_detect_goes_on_past_bad_images_and_lists_them_at_the_end(model, photogr
     assert "b.webp" in lines[1]
     assert "left out: " + str(photographs / "notes.txt") in done.stdout
     assert "left out: " + str(photographs / "deeper") in done.stdout
+    assert "left out: " + str(photographs / "broken link.jpg") in done.stdout
     drawn = sorted(path.name for path in (tmp_path / "found").glob("*.jpg"))
     assert drawn == ["0001-a.jpg", "0003-c.jpg", "0004-d.jpg", "0005-no suffix.jpg"]
     listed = json.loads((tmp_path / "found" / "images.json").read_text())

@@ -646,3 +646,17 @@ def test_the_index_may_be_kept_later(three, tmp_path):
     samples.keep_index()
     assert (tmp_path / "index").exists()
     assert [(sample.image_id, sample.boxes.tolist()) for sample in samples] == before
+
+
+def test_a_split_of_another_name_is_told_what_is_there(folder):
+    folder.add("a")
+    with pytest.raises(InputError, match=r"validation: no such folder \(.* holds train\)"):
+        DeepFashion2(folder.path.parent / "validation")
+    with pytest.raises(InputError, match="holds image/ and annos/ itself: give the folder above it"):
+        DeepFashion2(folder.path / "train")
+
+
+def test_images_in_deeper_folders_are_named(folder):
+    (folder.path / "image" / "shop1").mkdir()
+    with pytest.raises(InputError, match=r"empty of what is read \(.*image: 1 left out, no image that is read: shop1"):
+        folder.read()

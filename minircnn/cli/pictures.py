@@ -67,6 +67,8 @@ def _images_in(folder: Path, out: Path) -> tuple[list[Path], list[str]]:
     for entry in sorted(folder.iterdir()):
         if entry.is_dir():
             others.append(f"{entry} (a folder)")
+        elif not entry.is_file():
+            others.append(f"{entry} (no file)")  # a broken link, or a pipe, which would wait for ever
         elif entry.name.startswith("."):
             others.append(f"{entry} (hidden)")
         elif own and _is_own_picture(entry):

@@ -60,7 +60,8 @@ class AnnotatedFolder:
         self._other_images = {unicodedata.normalize("NFC", os.path.splitext(name)[0]): name for name in others}
         self._stems = sorted(self._images.keys() | self._annotations.keys())[:limit]
         if not self._stems:
-            raise InputError(f"{folder}: image/ and annos/ are empty; put images and annotations there")
+            found = f" of what is read ({'; '.join(self.left_out)})" if self.left_out else ""
+            raise InputError(f"{folder}: image/ and annos/ are empty{found}; put images and annotations there")
         self._settings = [str(folder.absolute()), all_names, class_names, skip_bad]
         self._skip_bad = skip_bad
         self._all_names = all_names

@@ -75,7 +75,7 @@ class DeepFashion2(Sequence[Sample]):
         if limit is not None and limit < 1:
             raise InputError(f"limit is {limit}; give at least 1 image, or no limit")
         if not self._folder.is_dir():
-            raise InputError(f"{self._folder}: no such folder; give one that holds image/ and annos/")
+            raise InputError(f"{self._folder}: no such folder{_instead(self._folder.parent)}")
         all_names = _category_names(self._folder.parent / "classes.json")
         self.class_names = _subset(all_names, classes)
         files = AnnotatedFolder(self._folder, all_names, self.class_names, limit, skip_bad)
@@ -127,6 +127,15 @@ class DeepFashion2(Sequence[Sample]):
         stays = [image_id not in image_ids for image_id in self.image_ids()]
         view._rows = self._rows[np.array(stays, bool)]
         return view
+
+
+def _instead(folder: Path) -> str:
+    """What there is where a split's folder was looked for: most often it has another name, or is that folder itself."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if {"image", "annos"} <= set(names):
+        return f"; {folder} holds image/ and annos/ itself: give the folder above it, and name it train or validation"
+    there = f" ({folder} holds {', '.join(names[:6])})" if names else ""
+    return f"{there}; give one that holds image/ and annos/"
 
 
 def _image_id(name: str) -> str:

@@ -70,6 +70,7 @@ def _match(
 
 def iou_with_last_pixel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """IoU of (A, 4) with (B, 4) where x2 and y2 name the last pixel, so that width = x2 - x1 + 1."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     corner1 = np.maximum(a[:, None, :2], b[None, :, :2])
     corner2 = np.minimum(a[:, None, 2:], b[None, :, 2:])
     intersection = np.prod(np.maximum(corner2 - corner1 + 1, 0), axis=2)

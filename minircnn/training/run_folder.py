@@ -86,6 +86,8 @@ class RunFolder:
 
     def read_settings(self) -> TrainSettings:
         """Settings of a run that was started before."""
+        if self.path.is_file():
+            raise InputError(f"{self.path} is a file; give --resume the run's folder, {self.path.parent}")
         if not self.holds_a_run:
             raise InputError(f"{self.path} holds no last.safetensors to resume from; start it with --out {self.path}")
         return TrainSettings.from_dict(read_json(self.settings, "start a new run"))
