@@ -17,7 +17,7 @@ from minircnn.detection import Detections
 from minircnn.errors import InputError
 from minircnn.files import LONGEST_NAME, check_creatable, read_json, reason, write_bytes, write_json
 from minircnn.metrics import coco_results
-from minircnn.report.drawing import contact_sheet, draw_detections
+from minircnn.report.drawing import contact_sheet, draw_detections, fitted
 
 MADE_BY = "minircnn detect"
 QUALITY = 92
@@ -157,7 +157,7 @@ class PictureFolder:
         """One picture as JPEG; InputError where its size cannot be encoded."""
         picture = draw_detections(image, shown.boxes, shown.labels, self.class_names, shown.scores)
         if self.sheet:
-            self._pictures.append(picture)
+            self._pictures.append(fitted(picture))
         return _jpeg(picture, self.targets[number])
 
     def add(

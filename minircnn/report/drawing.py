@@ -74,19 +74,26 @@ def draw_detections(
     return np.array(picture)
 
 
+def fitted(pixels: np.ndarray, side: int = 400) -> np.ndarray:
+    """A picture (H, W, 3) uint8 scaled so that its longer side has `side` pixels."""
+    picture = Image.fromarray(pixels)
+    scale = side / max(picture.size)
+    size = tuple(max(1, round(length * scale)) for length in picture.size)
+    return np.array(picture.resize(size, Image.Resampling.LANCZOS))
+
+
 def contact_sheet(pictures: Sequence[np.ndarray], side: int = 400, gap: int = 8) -> np.ndarray:
-    """Pictures (H, W, 3) uint8 side by side on white, each fitted into a square of `side` pixels, as wide as high."""
+    """Pictures (H, W, 3) uint8 on white, each fitted into a square of `side` pixels, about as many across as down."""
     columns = math.ceil(math.sqrt(len(pictures)))
     rows = math.ceil(len(pictures) / columns)
-    sheet = Image.new("RGB", (columns * (side + gap) - gap, rows * (side + gap) - gap), "white")
+    sheet = np.full((rows * (side + gap) - gap, columns * (side + gap) - gap, 3), 255, np.uint8)
     for number, pixels in enumerate(pictures):
-        picture = Image.fromarray(pixels)
-        scale = side / max(picture.size)
-        size = tuple(max(1, round(length * scale)) for length in picture.size)
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-        left, top = number % columns * (side + gap), number // columns * (side + gap)
-        sheet.paste(picture, (left + (side - size[0]) // 2, top + (side - size[1]) // 2))
-    return np.array(sheet)
+        picture = fitted(pixels, side)
+        height, width = picture.shape[:2]
+        top = number // columns * (side + gap) + (side - height) // 2
+        left = number % columns * (side + gap) + (side - width) // 2
+        sheet[top : top + height, left : left + width] = picture
+    return sheet
 
 
 def _name(label: int, class_names: Sequence[str]) -> str:
