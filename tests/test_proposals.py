@@ -350,8 +350,10 @@ def test_script_without_a_main_guard_ends_with_a_sentence(tmp_path):
         check=False,
     )
     assert done.returncode != 0
-    assert "InputError" in done.stderr.splitlines()[-1]
-    assert "__main__" in done.stderr.splitlines()[-1]
+    # Python's own resource tracker may add, after the end, that the children left semaphores behind
+    said = [line for line in done.stderr.splitlines() if "resource_tracker" not in line]
+    assert "InputError" in said[-1]
+    assert "__main__" in said[-1]
 
 
 @pytest.mark.parametrize("workers", [0, -3, 100_000])
