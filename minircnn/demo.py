@@ -10,7 +10,7 @@ from pathlib import Path
 from minircnn.data import write_scenes
 from minircnn.data.progress import Progress
 from minircnn.errors import InputError
-from minircnn.finish import finish_run
+from minircnn.report.finish import finish_run
 from minircnn.training.data import open_split, with_proposals
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings

@@ -17,7 +17,7 @@ FLOORS = {
     5: {"detection", "evaluate"},
     6: {"training"},
     7: {"report"},
-    8: {"finish", "demo"},
+    8: {"demo", "bench"},
     9: {"cli", "__main__"},
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

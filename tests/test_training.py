@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 
 from minircnn.data import write_scenes
 from minircnn.errors import InputError
-from minircnn.finish import finish_run
 from minircnn.models import BACKBONES, FastRCNN, vgg_small
+from minircnn.report.finish import finish_run
 from minircnn.training.begin import first_model
 from minircnn.training.run_folder import RunFolder, whole_rows
 from minircnn.training.settings import TrainSettings

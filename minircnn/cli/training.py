@@ -63,7 +63,7 @@ def train(
         raise InputError("train needs --data DIR and --out RUN to begin a run, or --resume RUN to go on with one")
     if resume is not None:
         _refuse_other_flags(ctx)
-    from minircnn.finish import finish_run
+    from minircnn.report.finish import finish_run
     from minircnn.targets import SamplingSettings
     from minircnn.training.run_folder import RunFolder
     from minircnn.training.settings import TrainSettings

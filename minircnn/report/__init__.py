@@ -1,1 +1,5 @@
-"""What people look at: `page.py` writes a run's report, `charts.py` its curves, `drawing.py` boxes on a picture."""
+"""The end of a run, and what people look at.
+
+`finish.py` measures the chosen weights and has the report written; `page.py` writes it, `charts.py` draws its curves,
+`drawing.py` boxes on a picture.
+"""
