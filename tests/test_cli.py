@@ -40,7 +40,7 @@ def model(tmp_path_factory):
 
 def test_help_names_the_commands():
     text = run("--help").stdout
-    for command in ("demo", "train", "eval", "detect", "proposals", "data", "gradcheck"):
+    for command in ("demo", "train", "eval", "detect", "proposals", "data", "gradcheck", "bench"):
         assert command in text
         assert "Example: minircnn" in run(command, *(["scenes"] if command == "data" else []), "--help").stdout
 

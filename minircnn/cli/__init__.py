@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from minircnn.cli import data, detect, evaluate, gradcheck, training
+from minircnn.cli import bench, data, detect, evaluate, gradcheck, training
 from minircnn.cli.console import complain, one_sentence, prepare_streams
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("eval")(one_sentence(evaluate.evaluate))
 app.command()(one_sentence(detect.detect))
 app.command()(one_sentence(data.proposals))
 app.command()(one_sentence(gradcheck.gradcheck))
+app.command()(one_sentence(bench.bench))
 
 
 def _print_version(wanted: bool) -> None:

@@ -81,26 +81,37 @@ def _forward(x, w, b, padding, rows_per_block, y):
 def conv_patches_backward(
     dy: np.ndarray, x: np.ndarray, w: np.ndarray, padding: int, need_dx: bool = True
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-    """Gradients dx (None unless needed), dw, db; shapes as in `conv.conv2d_backward`.
+    """Gradients dx (None unless needed), dw, db; shapes as in `conv.conv2d_backward`."""
+    dx = conv_patches_backward_x(dy, w, padding) if need_dx else None
+    return dx, conv_patches_backward_w(dy, x, w.shape, padding), dy.sum(axis=(0, 1, 2))
 
-    For dx, y[oh] = Σ x[oh + kh - p] w[kh] turns into dx[h] = Σ dy[h + p - kh] w[kh]: with kh counted from the other
-    end this is a convolution of dy, padded by KH - 1 - p, with w flipped and its C and OC exchanged.
+
+def conv_patches_backward_x(dy: np.ndarray, w: np.ndarray, padding: int) -> np.ndarray:
+    """dx alone, given dy (N, OH, OW, OC) and w (K, K, C, OC).
+
+    y[oh] = Σ x[oh + kh - p] w[kh] turns into dx[h] = Σ dy[h + p - kh] w[kh]: with kh counted from the other end this
+    is a convolution of dy, padded by K - 1 - p, with w flipped and its C and OC exchanged.
     """
-    OH, OW = check_conv("conv_patches_backward", x, w, None, 1, padding)
-    KH, KW, C, OC = w.shape
-    check_shape("conv_patches_backward", "dy", dy, (len(x), OH, OW, OC))
-    check_floats("conv_patches_backward", dy=dy, x=x)
-    partial = np.zeros((GRADIENT_GROUPS, KH * KW * C, OC), x.dtype)
-    with one_blas_thread():
-        _backward_w(np.ascontiguousarray(dy), x, padding, _rows_per_block(w, dy.shape[2], x.itemsize), KH, KW, partial)
-    dw = partial.sum(axis=0).reshape(w.shape)
-    db = dy.sum(axis=(0, 1, 2))
-    if not need_dx:
-        return None, dw, db
+    KH, KW, C, _ = w.shape
     if KH != KW or padding > KH - 1:  # the flipped kernel's padding would differ by side, or be negative
         raise ValueError(f"dx by patches needs a square kernel and padding below its size, not {KH}×{KW}, {padding}")
     flipped = np.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
-    return conv_patches_forward(dy, flipped, np.zeros(C, x.dtype), KH - 1 - padding), dw, db
+    return conv_patches_forward(dy, flipped, np.zeros(C, dy.dtype), KH - 1 - padding)
+
+
+def conv_patches_backward_w(
+    dy: np.ndarray, x: np.ndarray, w_shape: tuple[int, int, int, int], padding: int
+) -> np.ndarray:
+    """dw alone, of shape `w_shape`."""
+    OH, OW = check_conv("conv_patches_backward", x, np.broadcast_to(x.dtype.type(0), w_shape), None, 1, padding)
+    KH, KW, C, OC = w_shape
+    check_shape("conv_patches_backward", "dy", dy, (len(x), OH, OW, OC))
+    check_floats("conv_patches_backward", dy=dy, x=x)
+    partial = np.zeros((GRADIENT_GROUPS, KH * KW * C, OC), x.dtype)
+    rows = max(1, PATCH_BYTES // (KH * KW * C * x.itemsize * OW))
+    with one_blas_thread():
+        _backward_w(np.ascontiguousarray(dy), x, padding, rows, KH, KW, partial)
+    return partial.sum(axis=0).reshape(w_shape)
 
 
 @njit(parallel=True, cache=True)

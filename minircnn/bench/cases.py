@@ -1,0 +1,224 @@
+"""What is timed: each convolution of VGG16, the stack, pooling, heads, SGD, whole steps, whole detections.
+
+A case is made when its turn comes, so that only one is in memory, and always from the same numbers. `torch_peer.py`
+does the same work in PyTorch.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from types import ModuleType
+
+import numpy as np
+
+from minircnn.bench.measure import Case
+from minircnn.detection import detect
+from minircnn.kernels.conv import conv2d_backward, conv2d_forward
+from minircnn.kernels.max_pool import max_pool_backward, max_pool_forward
+from minircnn.kernels.patches import conv_patches_backward_w, conv_patches_backward_x
+from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
+from minircnn.kernels.sgd import sgd_update
+from minircnn.layers import Conv, Parameter
+from minircnn.losses import smooth_l1, softmax_cross_entropy
+from minircnn.models import FastRCNN, vgg16, vgg_small
+from minircnn.training.optim import SGD
+
+HEIGHT, WIDTH = 600, 800  # of an image, as the paper's are
+CROP = (37, 50)  # cells on which the error is measured: direct loops in float64 take minutes on a whole map
+K = 13
+
+Peer = ModuleType | None
+
+
+def convolution_shapes() -> dict[str, tuple[int, int, int, int]]:
+    """Name → C, OC, H, W of each convolution of VGG16 that differs, on an image of 600×800."""
+    shapes, C, H, W = {}, 3, HEIGHT, WIDTH
+    for block, widths in enumerate(vgg16().blocks, start=1):
+        for number, OC in enumerate(widths, start=1):
+            shape = (C, OC, H, W)
+            if shape not in shapes.values():
+                shapes[f"conv{block}_{number}"] = shape
+            C = OC
+        H, W = (H + 1) // 2, (W + 1) // 2
+    return shapes
+
+
+def all_cases(peer: Peer) -> dict[str, Callable[[], Case]]:
+    """Name → how the case is made, in the order in which they are shown."""
+    cases: dict[str, Callable[[], Case]] = {}
+    for name, shape in convolution_shapes().items():
+        for direction in ("forward", "dx", "dw"):
+            if name != "conv1_1" or direction != "dx":  # an image wants no gradient
+                full = f"{name} {direction}"
+                cases[full] = lambda n=full, s=shape, d=direction: convolution(n, s, d, peer)
+    cases["stack forward"] = lambda: stack(False, peer)
+    cases["stack forward+backward"] = lambda: stack(True, peer)
+    cases["max-pool"] = lambda: max_pool(peer)
+    for regions in (128, 2000):
+        cases[f"roi_pool forward {regions}"] = lambda r=regions: roi_pool(r, False, peer)
+        cases[f"roi_pool backward {regions}"] = lambda r=regions: roi_pool(r, True, peer)
+    for regions in (128, 2000):
+        cases[f"heads {regions}"] = lambda r=regions: heads(r, peer)
+    cases["sgd fc6"] = lambda: sgd(peer)
+    cases["small step"] = lambda: step(vgg_small(), 160, 160, 10, peer, "small step")
+    cases["vgg16 step"] = lambda: step(vgg16(), HEIGHT, WIDTH, K, peer, "vgg16 step")
+    for regions in (300, 2000):
+        cases[f"detect {regions}"] = lambda r=regions: detection(r, peer)
+    return cases
+
+
+def convolution(name: str, shape: tuple[int, int, int, int], direction: str, peer: Peer) -> Case:
+    """One 3×3 convolution in one direction, as the layer runs it."""
+    C, OC, H, W = shape
+    rng = np.random.default_rng(0)
+    layer = _conv(C, OC, rng)
+    x, dy = _random(rng, 1, H, W, C), _random(rng, 1, H, W, OC)
+    w, b = layer.weight.value, layer.bias.value
+    ours = {
+        "forward": lambda: layer.forward(x),
+        "dx": lambda: conv_patches_backward_x(dy, w, 1),
+        "dw": lambda: conv_patches_backward_w(dy, x, w.shape, 1),
+    }[direction]
+    peers = peer.convolution(x, dy, w, b, direction) if peer else {}
+    return Case(name, ours, peers, float(H * W * 9 * C * OC), _convolution_error(C, OC, direction))
+
+
+def _convolution_error(C: int, OC: int, direction: str) -> float:
+    """Largest error on a small map against the direct loops in float64, relative to the output's maximum."""
+    rng = np.random.default_rng(1)
+    layer = _conv(C, OC, rng)
+    x, dy = _random(rng, 1, *CROP, C), _random(rng, 1, *CROP, OC)
+    w, b = layer.weight.value.astype(float), layer.bias.value.astype(float)
+    got = layer.forward(x)
+    if direction == "forward":
+        want = conv2d_forward(x.astype(float), w, b, 1, 1)
+    else:
+        dx, dw, _ = conv2d_backward(dy.astype(float), x.astype(float), w, 1, 1)
+        got_dx = layer.backward(dy)
+        got, want = (got_dx, dx) if direction == "dx" else (layer.weight.grad, dw)
+    return float(np.abs(got - want).max() / np.abs(want).max())
+
+
+def _conv(C: int, OC: int, rng: np.random.Generator) -> Conv:
+    weight = (rng.standard_normal((3, 3, C, OC)) * np.sqrt(2 / (9 * C))).astype(np.float32)
+    layer = Conv(Parameter(weight), Parameter(_random(rng, OC)))
+    layer.training = True
+    return layer
+
+
+def stack(backward: bool, peer: Peer) -> Case:
+    """All of VGG16 up to conv5_3 on one image; the backward from there down to conv3_1."""
+    rng = np.random.default_rng(0)
+    backbone = vgg16().build(rng)
+    backbone.set_training(backward)
+    image = _random(rng, 1, HEIGHT, WIDTH, 3) * 50
+    dy = _random(rng, *backbone.forward(image).shape)
+
+    def ours() -> None:
+        backbone.forward(image)
+        if backward:
+            backbone.backward(dy)
+
+    peers = peer.stack(dict(backbone.named_parameters()), image, dy if backward else None) if peer else {}
+    name = "stack forward+backward" if backward else "stack forward"
+    return Case(name, ours, peers, sum(_multiplications(backward)))
+
+
+def _multiplications(backward: bool) -> Iterator[float]:
+    C, H, W = 3, HEIGHT, WIDTH
+    for block, widths in enumerate(vgg16().blocks, start=1):
+        for number, OC in enumerate(widths, start=1):
+            yield float(H * W * 9 * C * OC)
+            if backward and block >= 3:
+                yield float(H * W * 9 * C * OC) * (1 if (block, number) == (3, 1) else 2)
+            C = OC
+        H, W = (H + 1) // 2, (W + 1) // 2
+
+
+def max_pool(peer: Peer) -> Case:
+    """2×2, forward and backward, on conv2_2's map."""
+    rng = np.random.default_rng(0)
+    x = _random(rng, 1, HEIGHT // 2, WIDTH // 2, 128)
+    dy = _random(rng, 1, HEIGHT // 4, WIDTH // 4, 128)
+
+    def ours() -> None:
+        _, argmax = max_pool_forward(x, 2, 2, True)
+        max_pool_backward(dy, argmax, x.shape, 2, 2)
+
+    return Case("max-pool", ours, peer.max_pool(x, dy) if peer else {}, note="forward and backward, 300×400×128")
+
+
+def roi_pool(regions: int, backward: bool, peer: Peer) -> Case:
+    """7×7 bins on a conv5_3 map of 38×50×512."""
+    rng = np.random.default_rng(0)
+    features, rois = _random(rng, 1, 38, 50, 512), _rois(rng, regions, 1, HEIGHT, WIDTH)
+    pooled, argmax = roi_pool_forward(features, rois)
+    dpooled = _random(rng, *pooled.shape)
+    name = f"roi_pool {'backward' if backward else 'forward'} {regions}"
+    peers, note = peer.roi_pool(features, rois, dpooled, backward) if peer else ({}, "")
+    if backward:
+        return Case(name, lambda: roi_pool_backward(dpooled, argmax, rois, features.shape), peers, note=note)
+    return Case(name, lambda: roi_pool_forward(features, rois), peers, note=note)
+
+
+def heads(regions: int, peer: Peer) -> Case:
+    """fc6, fc7 and the two output layers of VGG16, forward."""
+    model, rng = _model(vgg16(), K)
+    pooled = _random(rng, regions, 7, 7, 512)
+    peers = peer.heads(dict(model.named_parameters()), pooled) if peer else {}
+    multiplications = regions * (25088 * 4096 + 4096 * 4096 + 4096 * 5 * (K + 1))
+    return Case(f"heads {regions}", lambda: model.forward_pooled(pooled), peers, float(multiplications))
+
+
+def sgd(peer: Peer) -> Case:
+    """One update of fc6's 103 million weights."""
+    rng = np.random.default_rng(0)
+    value, grad, velocity = (_random(rng, 25088 * 4096) for _ in range(3))
+    scalars = np.float32(1e-3), np.float32(0.9), np.float32(5e-4)
+    return Case("sgd fc6", lambda: sgd_update(value, grad, velocity, *scalars), peer.sgd(value, grad) if peer else {})
+
+
+def step(architecture, height: int, width: int, classes: int, peer: Peer, name: str) -> Case:
+    """A whole training step: 2 images, 128 RoIs, forward, losses, backward, SGD."""
+    model, rng = _model(architecture, classes)
+    model.train()
+    optimiser = SGD(model.named_parameters())
+    images, rois = _random(rng, 2, height, width, 3), _rois(rng, 128, 2, height, width)
+    labels = rng.integers(0, classes + 1, 128) * (rng.random(128) < 0.25)
+    targets = _random(rng, 128, 4)
+
+    def ours() -> None:
+        cls_score, bbox_pred = model.forward(images, rois)
+        _, dcls_score = softmax_cross_entropy(cls_score, labels)
+        _, dbbox_pred = smooth_l1(bbox_pred, targets, labels)
+        model.backward(dcls_score, dbbox_pred)
+        optimiser.step(1e-6)
+
+    peers = peer.step(model, images, rois, labels, targets) if peer else {}
+    return Case(name, ours, peers, note="dropout off" if name == "vgg16 step" else "")
+
+
+def detection(regions: int, peer: Peer) -> Case:
+    """From an image's pixels and its proposals to boxes, VGG16; the search for proposals is not in it."""
+    model, rng = _model(vgg16(), K)
+    image = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    proposals = _rois(rng, regions, 1, HEIGHT, WIDTH)[:, 1:]
+    peers = peer.detection(model, image, proposals) if peer else {}
+    note = "from given proposals: Selective Search comes on top"
+    return Case(f"detect {regions}", lambda: detect(model, image, proposals), peers, note=note)
+
+
+def _model(architecture, classes: int) -> tuple[FastRCNN, np.random.Generator]:
+    rng = np.random.default_rng(0)
+    return FastRCNN(replace(architecture, dropout=0.0), classes, rng), rng
+
+
+def _random(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.standard_normal(shape, np.float32)
+
+
+def _rois(rng: np.random.Generator, count: int, images: int, height: int, width: int) -> np.ndarray:
+    """(count, 5) float32, of a quarter to half the image's sides, images evenly."""
+    corner = rng.uniform(0, 0.5, (count, 2)) * (width, height)
+    size = rng.uniform(0.25, 0.5, (count, 2)) * (width, height)
+    index = np.sort(np.arange(count) % images)
+    return np.column_stack([index, corner, corner + size]).astype(np.float32)

@@ -1,0 +1,75 @@
+"""`minircnn bench`."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from minircnn.cli.console import check_figures, write_figures
+from minircnn.errors import InputError
+
+PEERS = {"torch": "pip install torch"}  # framework → how to install it
+
+
+def bench(
+    against: Annotated[str, typer.Option(help="Peers, comma-separated, or none.")] = "torch",
+    only: Annotated[str | None, typer.Option(help='Only rows whose name holds this, as "conv3_1" or "dx".')] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Three runs each, and no row of a second or more.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write the rows here too.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a bar chart here (png, svg, pdf).")] = None,
+) -> None:
+    """Time every part beside the frameworks, in turn and in one process: medians, errors, share of the BLAS peak.
+
+    Example: minircnn bench --only conv --json bench.json
+    """
+    from minircnn.bench.cases import all_cases
+    from minircnn.bench.machine import describe_machine, sgemm_peak
+    from minircnn.bench.measure import measure
+    from minircnn.bench.show import HEADER, machine_lines, save_plot, table_line
+
+    check_figures(json)
+    if plot is not None and plot.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise InputError(f"--plot should end in .png, .svg or .pdf, not {plot.name!r}")
+    if plot is not None and plot.exists() and plot.is_dir():
+        raise InputError(f"{plot} is a folder; give --plot a file")
+    cases = all_cases(_peer(against))
+    chosen = [name for name in cases if only is None or only in name]
+    if not chosen:
+        raise InputError(f"--only {only!r} names no row; the rows are: {', '.join(cases)}")
+    if quick:
+        chosen = [name for name in chosen if not name.startswith(SLOW)]
+    machine, peak = describe_machine(), sgemm_peak()
+    for line in machine_lines(machine, peak):
+        print(line)
+    print(HEADER, flush=True)
+    rows = []
+    for name in chosen:
+        rows.append(measure(cases[name](), peak, runs=3 if quick or name.startswith(SLOW) else 7))
+        figures = {"machine": machine, "sgemm_peak_gflops": peak, "rows": [row.to_dict() for row in rows]}
+        write_figures(json, "bench", figures)  # after every row: whoever stops keeps what was measured
+        print(table_line(rows[-1]), flush=True)
+    if plot is not None:
+        save_plot(plot, rows, f"minircnn on {machine['cpu']}, {machine['threads']} threads")
+    for note in dict.fromkeys(row.note for row in rows if row.note):
+        print(f"note: {note}")
+
+
+SLOW = ("stack", "heads", "vgg16 step", "detect")
+
+
+def _peer(against: str) -> ModuleType | None:
+    """The module that does the same in the framework; None where there is none, which is said with its remedy."""
+    names = [name.strip() for name in against.split(",") if name.strip() not in ("", "none")]
+    for name in names:
+        if name not in PEERS:
+            raise InputError(f"--against {name!r} is not known; the peers are: {', '.join(PEERS)}, none")
+        if importlib.util.find_spec(name) is None:
+            print(f"{name} is not installed and is left out: {PEERS[name]}")
+            return None
+    if not names:
+        return None
+    from minircnn.bench import torch_peer
+
+    return torch_peer
