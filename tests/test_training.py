@@ -342,6 +342,18 @@ def test_damaged_settings_of_a_run_are_one_sentence(stored):
         TrainSettings.from_dict(sound | stored if stored else {})
 
 
+def test_a_resumed_run_says_again_what_is_skipped(scenes, tmp_path):
+    """One file fails the first pass, one only when its pixels are decoded: both are named, at the start and later."""
+    shutil.copytree(scenes, tmp_path / "data", ignore=shutil.ignore_patterns("proposals"))
+    image = tmp_path / "data" / "train" / "image" / "000003.jpg"
+    image.write_bytes(image.read_bytes()[:1500])
+    (tmp_path / "data" / "train" / "annos" / "000005.json").write_text("{")
+    begun = train(tmp_path / "run", TrainSettings(data=str(tmp_path / "data"), epochs=0.5, skip_bad=True))
+    resumed = Training.resume(RunFolder(tmp_path / "run"))
+    assert begun.data.skipped == resumed.data.skipped
+    assert [("000003" in one, "000005" in one) for one in sorted(begun.data.skipped)] == [(False, True), (True, False)]
+
+
 def test_validation_may_be_limited_too(scenes, tmp_path):
     given = settings(scenes, limit=5, validation_limit=2)
     training = Training.start(RunFolder(tmp_path / "run"), given)

@@ -118,10 +118,10 @@ class Training:
             if not Path(settings.data).is_dir():
                 raise InputError(f"{settings.data} is not there any more; say where the data lies now with --data DIR")
             found = TrainingData.read(settings, folder.path, progress)
-            if settings.skip_bad:  # some images may yet fall away
-                found = found.with_proposals(progress)
-            check_same_data(found, checkpoint, settings)
+            if not settings.skip_bad:  # else some images may yet fall away
+                check_same_data(found, checkpoint, settings)
             found = found.with_proposals(progress)
+            check_same_data(found, checkpoint, settings)
             folder.write_settings(settings)
             training = cls(folder, settings, found, checkpoint.model)
             for name, velocity in checkpoint.velocities.items():
