@@ -6,10 +6,11 @@ import pytest
 from minircnn.boxes import clip_boxes, decode_boxes, encode_boxes, flip_boxes, iou_matrix, nms
 from minircnn.detection import DetectionSettings, detect, select_detections
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
+from minircnn.kernels.conv_rows import conv_rows_backward, conv_rows_forward
 from minircnn.kernels.matmul import matmul
 from minircnn.kernels.max_pool import max_pool_backward, max_pool_forward
-from minircnn.kernels.patches import conv_patches_backward, conv_patches_forward
 from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
+from minircnn.kernels.winograd import conv3x3_backward, conv3x3_forward
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, Preprocessing, vgg_small
 from minircnn.targets import SamplingSettings, sample_rois
@@ -63,8 +64,12 @@ WRONG = {
     "convolution of stride 0": (lambda: conv2d_forward(MAP, KERNEL, BIAS, 0, 1), "stride"),
     "convolution of a map under the kernel": (lambda: conv2d_forward(MAP[:, :2], KERNEL, BIAS, 1, 0), "does not fit"),
     "dy of another size": (lambda: conv2d_backward(OUT[:, 1:], MAP, KERNEL, 1, 1), "dy should have shape"),
-    "patches of two dtypes": (lambda: conv_patches_forward(MAP, KERNEL.astype(float), BIAS, 1), "float64"),
-    "patches' dy of another size": (lambda: conv_patches_backward(OUT[:, 1:], MAP, KERNEL, 1), "dy should have shape"),
+    "rows of two dtypes": (lambda: conv_rows_forward(MAP, KERNEL.astype(float), BIAS, 1), "float64"),
+    "rows' dy of another size": (lambda: conv_rows_backward(OUT[:, 1:], MAP, KERNEL, 1), "dy should have shape"),
+    "Winograd of 5×5": (lambda: conv3x3_forward(MAP, np.zeros((5, 5, 2, 4)), BIAS), "w should have shape"),
+    "Winograd of two dtypes": (lambda: conv3x3_forward(MAP, KERNEL.astype(float), BIAS), "float64"),
+    "Winograd's dy of another size": (lambda: conv3x3_backward(OUT[:, 1:], MAP, KERNEL), "dy should have shape"),
+    "Winograd's pool alone": (lambda: conv3x3_forward(MAP, KERNEL, BIAS, pool=True), "pool needs relu"),
     "product of unequal sides": (lambda: matmul(np.zeros((2, 3)), np.zeros((4, 2))), r"b should have shape \(3, any"),
     "scores of whole numbers": (lambda: softmax_cross_entropy(SCORES.astype(int), LABELS), "float32"),
     "labels of fractions": (lambda: softmax_cross_entropy(SCORES, LABELS.astype(float)), "whole numbers"),
@@ -106,8 +111,10 @@ def test_the_calls_above_are_wrong_in_one_thing_only():
     roi_pool_backward(POOLED, WINNERS, ROI, MAP.shape)
     max_pool_forward(MAP, 2, 2, True)
     conv2d_backward(OUT, MAP, KERNEL, 1, 1)
-    conv_patches_backward(OUT, MAP, KERNEL, 1)
-    conv_patches_forward(MAP, KERNEL, BIAS, 1)
+    conv_rows_backward(OUT, MAP, KERNEL, 1)
+    conv_rows_forward(MAP, KERNEL, BIAS, 1)
+    conv3x3_backward(OUT, MAP, KERNEL)
+    conv3x3_forward(MAP, KERNEL, BIAS, relu=True, pool=True)
     conv2d_forward(MAP, KERNEL, BIAS, 1, 1)
     softmax_cross_entropy(SCORES, LABELS)
     smooth_l1(PRED, TARGETS, LABELS)
@@ -121,11 +128,12 @@ def test_arrays_of_any_memory_order_are_taken(rng):
     w = rng.standard_normal((4, 2, 3, 3)).transpose(2, 3, 1, 0)
     b = rng.standard_normal(8)[::2]
     copies = [np.ascontiguousarray(array) for array in (x, w, b)]
-    y = conv_patches_forward(*copies, 1)
-    np.testing.assert_allclose(conv_patches_forward(x, w, b, 1), y, atol=1e-12)
+    y = conv_rows_forward(*copies, 1)
+    np.testing.assert_allclose(conv_rows_forward(x, w, b, 1), y, atol=1e-12)
+    np.testing.assert_allclose(conv3x3_forward(x, w, b), y, atol=1e-12)
     np.testing.assert_allclose(conv2d_forward(x, w, b, 1, 1), y, atol=1e-12)
     dy = rng.standard_normal(y.shape[::-1]).transpose()
-    for ours in (conv_patches_backward(dy, x, w, 1), conv2d_backward(dy, x, w, 1, 1)):
+    for ours in (conv_rows_backward(dy, x, w, 1), conv3x3_backward(dy, x, w), conv2d_backward(dy, x, w, 1, 1)):
         for got, want in zip(ours, conv2d_backward(np.ascontiguousarray(dy), *copies[:2], 1, 1), strict=True):
             np.testing.assert_allclose(got, want, atol=1e-12)
     features = rng.standard_normal((1, 3, 7, 6)).transpose(0, 3, 2, 1)

@@ -1,4 +1,4 @@
-"""Convolution, direct and by patches, against the slow twin; the same bits for any number of threads."""
+"""Convolution in its three ways against the slow twin; the same bits for any number of threads."""
 
 import naive
 import numba
@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
-from minircnn.kernels.patches import conv_patches_backward, conv_patches_forward
+from minircnn.kernels.conv_rows import conv_rows_backward, conv_rows_forward
+from minircnn.kernels.max_pool import max_pool_forward
+from minircnn.kernels.winograd import conv3x3_backward, conv3x3_forward
+from minircnn.kernels.winograd_filters import conv3x3_filters
 
 
 def draw(seed, N, H, W, C, OC, KH, KW, stride, padding, dtype=np.float64):
@@ -39,32 +42,81 @@ def test_direct_convolution_equals_its_twin(seed, N, H, W, C, OC, KH, KW, stride
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-10)
 
 
-@given(**sizes, K=st.integers(1, 3), data=st.data())
-def test_patches_equal_the_twin(seed, N, H, W, C, OC, K, data):
-    padding = data.draw(st.integers(0, K - 1))
+@given(**sizes, K=st.integers(1, 5), data=st.data())
+def test_convolution_by_rows_equals_the_twin(seed, N, H, W, C, OC, K, data):
+    padding = data.draw(st.integers(max(0, (K - min(H, W) + 1) // 2), K - 1))
     x, w, b, dy = draw(seed, N, H, W, C, OC, K, K, 1, padding)
     np.testing.assert_allclose(
-        conv_patches_forward(x, w, b, padding), naive.conv2d(x, w, b, 1, padding), rtol=0, atol=1e-11
+        conv_rows_forward(x, w, b, padding), naive.conv2d(x, w, b, 1, padding), rtol=0, atol=1e-11
     )
     expected = naive.conv2d_gradients(dy, x, w, 1, padding)
-    for got, want in zip(conv_patches_backward(dy, x, w, padding), expected, strict=True):
+    for got, want in zip(conv_rows_backward(dy, x, w, padding), expected, strict=True):
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-10)
 
 
-def test_patches_over_many_blocks_equal_the_direct_loops_in_float32():
-    """A map that needs several blocks, with a last block that is not full."""
-    x, w, b, dy = draw(1, 2, 53, 47, 40, 24, 3, 3, 1, 1, np.float32)
-    forward = conv2d_forward(x, w, b, 1, 1)
-    np.testing.assert_allclose(conv_patches_forward(x, w, b, 1), forward, rtol=0, atol=1e-4)
-    expected = conv2d_backward(dy, x, w, 1, 1)
-    for got, want in zip(conv_patches_backward(dy, x, w, 1), expected, strict=True):
-        assert got.dtype == np.float32
-        np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
+@given(**{**sizes, "H": st.integers(1, 13), "W": st.integers(1, 11), "C": st.integers(1, 35), "OC": st.integers(1, 35)})
+def test_winograd_equals_the_twin(seed, N, H, W, C, OC):
+    x, w, b, dy = draw(seed, N, H, W, C, OC, 3, 3, 1, 1)
+    forward = naive.conv2d(x, w, b, 1, 1)
+    np.testing.assert_allclose(conv3x3_forward(x, w, b), forward, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(conv3x3_forward(x, w, b, filters=conv3x3_filters(w)), forward, rtol=0, atol=1e-11)
+    expected = naive.conv2d_gradients(dy, x, w, 1, 1)
+    for got, want in zip(conv3x3_backward(dy, x, w), expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-10)
 
 
-def test_patches_skip_dx_where_nobody_wants_it():
+@pytest.mark.parametrize(
+    ("N", "H", "W", "C", "OC"),
+    [
+        (1, 37, 50, 64, 64),
+        (2, 53, 47, 40, 24),
+        (3, 8, 8, 3, 5),
+        (1, 1, 50, 1, 1),
+        (1, 37, 1, 513, 20),
+        (1, 38, 50, 512, 48),
+    ],
+)
+def test_fast_convolutions_are_exact_enough_in_float32(N, H, W, C, OC):
+    """Within 2e-5 of the direct loops in float64, relative to the largest value: forward, dx, dw, db."""
+    rng = np.random.default_rng(1)
+    x, w, b, dy = (
+        rng.standard_normal(shape).astype(np.float32) for shape in [(N, H, W, C), (3, 3, C, OC), (OC,), (N, H, W, OC)]
+    )
+    exact = [array.astype(np.float64) for array in (x, w, b, dy)]
+    wanted = [conv2d_forward(*exact[:3], 1, 1), *conv2d_backward(exact[3], *exact[:2], 1, 1)]
+    for ours in (
+        [conv3x3_forward(x, w, b), *conv3x3_backward(dy, x, w)],
+        [conv_rows_forward(x, w, b, 1), *conv_rows_backward(dy, x, w, 1)],
+    ):
+        for got, want in zip(ours, wanted, strict=True):
+            assert got.dtype == np.float32
+            np.testing.assert_allclose(got, want, rtol=0, atol=2e-5 * np.abs(want).max())
+
+
+@pytest.mark.parametrize(("H", "W"), [(1, 1), (2, 2), (4, 8), (5, 7), (6, 9), (7, 5), (37, 50)])
+@pytest.mark.parametrize("OC", [3, 16, 40])
+def test_relu_and_pool_on_the_way_out_are_those_of_the_layers(H, W, OC):
+    x, w, b, _ = draw(5, 2, H, W, 20, OC, 3, 3, 1, 1, np.float32)
+    y = conv3x3_forward(x, w, b)
+    rectified = conv3x3_forward(x, w, b, relu=True)
+    np.testing.assert_array_equal(rectified, np.maximum(y, 0))
+    pooled = conv3x3_forward(x, w, b, relu=True, pool=True)
+    np.testing.assert_array_equal(pooled, max_pool_forward(rectified, 2, 2, True)[0])
+    by_rows = conv_rows_forward(x, w, b, 1)
+    np.testing.assert_array_equal(conv_rows_forward(x, w, b, 1, relu=True), np.maximum(by_rows, 0))
+
+
+@pytest.mark.parametrize("convolve", [conv3x3_forward, lambda *arrays, relu: conv_rows_forward(*arrays, 1, relu=relu)])
+def test_a_nan_is_not_rectified_away(convolve):
+    x, w, b, _ = draw(6, 1, 12, 12, 16, 16, 3, 3, 1, 1)
+    x[0, 6, 6, 3] = np.nan
+    assert np.isnan(convolve(x, w, b, relu=True)[0, 5:8, 5:8]).all()
+
+
+def test_fast_convolutions_skip_dx_where_nobody_wants_it():
     x, w, _, dy = draw(2, 1, 5, 5, 2, 3, 3, 3, 1, 1)
-    assert conv_patches_backward(dy, x, w, 1, need_dx=False)[0] is None
+    assert conv_rows_backward(dy, x, w, 1, need_dx=False)[0] is None
+    assert conv3x3_backward(dy, x, w, need_dx=False)[0] is None
 
 
 @pytest.mark.parametrize("shape", [(2, 37, 50, 24, 32), (1, 1, 1, 3, 5), (3, 20, 20, 128, 64)])
@@ -81,8 +133,10 @@ def test_convolution_gives_the_same_bits_with_one_thread_and_with_two(shape):
         numba.set_num_threads(threads)
         results.append(
             [
-                conv_patches_forward(x, w, b, 1),
-                *conv_patches_backward(dy, x, w, 1),
+                conv3x3_forward(x, w, b),
+                *conv3x3_backward(dy, x, w),
+                conv_rows_forward(x, w, b, 1),
+                *conv_rows_backward(dy, x, w, 1),
                 conv2d_forward(x, w, b, 1, 1),
                 *conv2d_backward(dy, x, w, 1, 1),
             ]

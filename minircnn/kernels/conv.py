@@ -2,8 +2,8 @@
 
     y[n, oh, ow, oc] = b[oc] + sum over kh, kw, c of  x[n, oh*s + kh - p, ow*s + kw - p, c] * w[kh, kw, c, oc]
 
-with s the stride, p the padding and x zero outside the map. `patches.py` computes the same with BLAS, several times
-faster, and is held to this file. Backward follows from the sum: each product x*w gives dy*w to dx and dy*x to dw.
+with s the stride, p the padding and x zero outside the map. `winograd.py` and `conv_rows.py` compute the same, many
+times faster, and are held to this file. Backward follows from the sum: each product x*w gives dy*w to dx, dy*x to dw.
 """
 
 import numpy as np

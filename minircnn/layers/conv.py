@@ -4,44 +4,76 @@ import numpy as np
 
 from minircnn.kernels.checks import check_shape
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
-from minircnn.kernels.patches import conv_patches_backward, conv_patches_forward
+from minircnn.kernels.conv_rows import conv_rows_backward, conv_rows_forward
+from minircnn.kernels.winograd import conv3x3_backward, conv3x3_forward
+from minircnn.kernels.winograd_filters import conv3x3_filters
 from minircnn.layers.layer import Layer, Parameter
+
+FEW_CHANNELS = 16  # below, Winograd's transforms cost more than the multiplications that they save
 
 
 class Conv(Layer):
-    """y = x * weight + bias, by patches where the stride is 1 and the kernel square, else by the direct loops.
+    """y = x * weight + bias, by the fastest of three ways that give the same.
 
     Parameters
     ----------
     weight : (KH, KW, C, OC)
     bias : (OC,)
     stride, padding : int, cells
+
+    Attributes
+    ----------
+    way : "winograd" for 3×3 with stride and padding 1 and enough channels, "rows" for other square kernels of stride 1,
+        "loops" for the rest
     """
 
     def __init__(self, weight: Parameter, bias: Parameter, stride: int = 1, padding: int = 1):
         self.weight, self.bias = weight, bias
         self.stride, self.padding = stride, padding
-        KH, KW = weight.value.shape[:2]
-        self.by_patches = stride == 1 and KH == KW and padding < KH
+        KH, KW, C, _ = weight.value.shape
+        by_rows = stride == 1 and KH == KW and padding < KH
+        self.way = "rows" if by_rows else "loops"
+        if by_rows and KH == 3 and padding == 1 and C >= FEW_CHANNELS:
+            self.way = "winograd"
         self.x: np.ndarray | None = None
+        self._filters: tuple[np.ndarray, np.ndarray] | None = None  # a weight, and its transform
 
     def parameters(self) -> dict[str, Parameter]:
         return {"weight": self.weight, "bias": self.bias}
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """x (N, H, W, C) → y (N, OH, OW, OC)."""
+    def forward(self, x: np.ndarray, *, relu: bool = False, pool: bool = False) -> np.ndarray:
+        """x (N, H, W, C) → y (N, OH, OW, OC).
+
+        Where y is in the registers anyway, the ReLU that follows costs nothing (`relu`), and a 2×2 max-pool after it
+        saves writing a map of four times the size (`pool`, only the way "winograd").
+        """
         check_shape("Conv", "x", x, (None, None, None, self.weight.value.shape[2]))
         self.x = x if self.training else None
         w, b = self.weight.value, self.bias.value
-        if self.by_patches:
-            return conv_patches_forward(x, w, b, self.padding)
-        return conv2d_forward(x, w, b, self.stride, self.padding)
+        if self.way == "winograd":
+            return conv3x3_forward(x, w, b, filters=self._kept_filters(), relu=relu, pool=pool)
+        if self.way == "rows":
+            return conv_rows_forward(x, w, b, self.padding, relu=relu)
+        y = conv2d_forward(x, w, b, self.stride, self.padding)
+        return np.maximum(y, 0, out=y) if relu else y
+
+    def _kept_filters(self) -> np.ndarray | None:
+        """The weight transformed, once for as long as it stays the same; None where it changes with every step."""
+        w = self.weight.value
+        if self.training and self.weight.learns:
+            self._filters = None
+            return None
+        if self._filters is None or not np.array_equal(self._filters[0], w):
+            self._filters = w.copy(), conv3x3_filters(w)
+        return self._filters[1]
 
     def backward(self, dy: np.ndarray) -> np.ndarray | None:
         """dy (N, OH, OW, OC) → dx (N, H, W, C), or None where `needs_dx` is False; fills dweight and dbias."""
         x, w = self.saved("x"), self.weight.value
-        if self.by_patches:
-            dx, dw, db = conv_patches_backward(dy, x, w, self.padding, self.needs_dx)
+        if self.way == "winograd":
+            dx, dw, db = conv3x3_backward(dy, x, w, self.needs_dx)
+        elif self.way == "rows":
+            dx, dw, db = conv_rows_backward(dy, x, w, self.padding, self.needs_dx)
         else:
             dx, dw, db = conv2d_backward(dy, x, w, self.stride, self.padding)
         self.weight.grad, self.bias.grad = dw, db

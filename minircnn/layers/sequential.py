@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from minircnn.layers.conv import Conv
 from minircnn.layers.layer import Layer, Parameter
+from minircnn.layers.max_pool import MaxPool
+from minircnn.layers.relu import ReLU
 
 
 class Sequential(Layer):
@@ -47,8 +50,17 @@ class Sequential(Layer):
             layer.needs_dx = index > lowest
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        for layer in self.layers.values():
-            x = layer.forward(x)
+        """Layer after layer; a convolution takes along the ReLU after it, and a max-pool that keeps nothing."""
+        waiting = list(self.layers.values())
+        while waiting:
+            layer, *waiting = waiting
+            if isinstance(layer, Conv) and waiting and isinstance(waiting[0], ReLU):
+                relu, *waiting = waiting
+                pool = bool(waiting) and not relu.training and layer.way == "winograd" and halves(waiting[0])
+                x = relu.keep(layer.forward(x, relu=True, pool=pool))
+                waiting = waiting[1:] if pool else waiting
+            else:
+                x = layer.forward(x)
         return x
 
     def backward(self, dy: np.ndarray) -> np.ndarray | None:
@@ -57,3 +69,12 @@ class Sequential(Layer):
         for layer in reversed(list(self.layers.values())[lowest:]):
             dy = layer.backward(dy)
         return dy
+
+
+def halves(layer: Layer) -> bool:
+    """Whether this is the 2×2 max-pool that a convolution can take along: nobody will ask it which cell won."""
+    return (
+        isinstance(layer, MaxPool)
+        and not layer.training
+        and (layer.size, layer.stride, layer.ceil_mode) == (2, 2, True)
+    )
