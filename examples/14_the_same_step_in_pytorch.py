@@ -10,7 +10,7 @@ import argparse
 import math
 import sys
 import tempfile
-import time
+import timeit
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,6 @@ rois = np.column_stack([np.repeat([0, 1], 16), corner, corner + rng.uniform(16, 
 labels = rng.integers(1, 11, 32) * (rng.random(32) < 0.33)
 targets = rng.standard_normal((32, 4))
 
-# minircnn: forward, losses, backward.
 model = FastRCNN(vgg_small(), num_classes=10, rng=rng, dtype=np.float64)
 model.train()
 
@@ -60,7 +59,7 @@ def pooled_by_torch(features: torch.Tensor) -> torch.Tensor:
     flat = []
     for image, *corners in rois:
         x1, y1, x2, y2 = (math.floor(c / 8 + 0.5) for c in corners)  # half away from zero: all are positive
-        high, wide = np.float32(max(y2 - y1 + 1, 1)) / np.float32(7), np.float32(max(x2 - x1 + 1, 1)) / np.float32(7)
+        high, wide = (np.float32(max(b - a + 1, 1)) / np.float32(7) for a, b in ((y1, y2), (x1, x2)))
         for i in range(7):
             h1, h2 = y1 + math.floor(np.float32(i) * high), y1 + math.ceil(np.float32(i + 1) * high)
             for j in range(7):
@@ -98,29 +97,24 @@ differences = {}
 for name, parameter in model.named_parameters():
     want = theirs[name].grad.numpy()
     differences[name] = float(np.abs(parameter.grad - want).max() / np.abs(want).max())
-    print(f"{name:20} {parameter.grad.shape!s:20} {np.linalg.norm(parameter.grad):16.6f} {np.linalg.norm(want):16.6f} "
-          f"{differences[name]:16.1e}")  # fmt: skip
+    norms = f"{np.linalg.norm(parameter.grad):16.6f} {np.linalg.norm(want):16.6f}"
+    print(f"{name:20} {parameter.grad.shape!s:20} {norms} {differences[name]:16.1e}")
     assert differences[name] < 1e-9, name
 
 # How long a step takes, in float32, as one trains.
-images, targets = images.astype(np.float32), targets.astype(np.float32)
+images, targets = np.float32(images), np.float32(targets)
 for name, parameter in model.named_parameters():
     parameter.value = parameter.value.astype(np.float32)
     theirs[name] = torch.tensor(parameter.value, requires_grad=True)
 for title, step in (("minircnn", our_step), ("PyTorch", their_step)):
-    runs = []
-    for _ in range(5):
-        began = time.perf_counter()
-        step()
-        runs.append(time.perf_counter() - began)
+    runs = timeit.repeat(step, number=1, repeat=5)
     print(f"\n{title}: {np.median(runs) * 1000:.0f} ms a step")
 print("(PyTorch's share is mostly the RoI pooling that is put together here; torchvision has a kernel for it.)")
 
-figure = Figure(figsize=(8, 6), layout="constrained")
-axes = figure.subplots()
+axes = (figure := Figure(figsize=(8, 6), layout="constrained")).subplots()
 axes.barh(list(differences), list(differences.values()))
 axes.set(xscale="log", xlabel="largest relative difference, float64", title="gradients of minircnn and PyTorch")
+out.mkdir(parents=True, exist_ok=True)
 path = out / "14_the_same_step_in_pytorch.png"
-path.parent.mkdir(parents=True, exist_ok=True)
 figure.savefig(path, dpi=110)
 print(f"\nfigure: {path}")
