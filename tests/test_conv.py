@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
 from minircnn.kernels.conv_rows import conv_rows_backward, conv_rows_forward
+from minircnn.kernels.matmul import matmul
 from minircnn.kernels.max_pool import max_pool_forward
 from minircnn.kernels.winograd import conv3x3_backward, conv3x3_forward
 from minircnn.kernels.winograd_filters import conv3x3_filters
@@ -111,6 +112,18 @@ def test_a_nan_is_not_rectified_away(convolve):
     x, w, b, _ = draw(6, 1, 12, 12, 16, 16, 3, 3, 1, 1)
     x[0, 6, 6, 3] = np.nan
     assert np.isnan(convolve(x, w, b, relu=True)[0, 5:8, 5:8]).all()
+
+
+@pytest.mark.parametrize(("M", "K", "N"), [(130, 1100, 257), (257, 70, 40), (3, 2050, 500)])
+def test_products_give_the_same_bits_with_one_thread_and_with_two(M, K, N):
+    rng = np.random.default_rng(3)
+    a, b = rng.standard_normal((M, K)).astype(np.float32), rng.standard_normal((K, N)).astype(np.float32)
+    before, results = numba.get_num_threads(), []
+    for threads in (1, min(2, before)):
+        numba.set_num_threads(threads)
+        results.append(matmul(a, b))
+    numba.set_num_threads(before)
+    np.testing.assert_array_equal(*results)
 
 
 def test_fast_convolutions_skip_dx_where_nobody_wants_it():

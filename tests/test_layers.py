@@ -15,7 +15,9 @@ def linear(rng, inputs, outputs):
     return Linear(Parameter(rng.standard_normal((inputs, outputs))), Parameter(rng.standard_normal(outputs)))
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (64, 30, 7), (65, 128, 33), (200, 17, 3), (0, 5, 4)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (64, 30, 7), (65, 128, 33), (200, 17, 3), (0, 5, 4), (13, 2050, 40), (40, 1025, 300)]
+)
 @pytest.mark.parametrize("order", ["plain", "left transposed", "right transposed"])
 def test_matmul_equals_numpy(shape, order, rng):
     M, K, N = shape

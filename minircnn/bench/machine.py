@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numba
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  (the BLAS inside Numba's loops: it must be loaded to be named)
 from threadpoolctl import threadpool_info
 
 SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-PACKAGES = ("numpy", "scipy", "numba", "torch", "torchvision")
+PACKAGES = ("numpy", "numba", "torch", "torchvision")
 
 
 def describe_machine() -> dict:
@@ -31,7 +30,7 @@ def describe_machine() -> dict:
         "python": platform.python_version(),
         "versions": {name: version for name in PACKAGES if (version := _version(name))},
         "warnings": [
-            f"{name} is set to {os.environ[name]}: OpenBLAS runs slower kernels than this processor has; "
+            f"{name} is set to {os.environ[name]}: NumPy's peak, to which rows are compared, is lower for it; "
             f"unset it (env -u {name} minircnn bench)"
             for name in SLOWING
             if name in os.environ

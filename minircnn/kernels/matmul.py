@@ -1,38 +1,148 @@
-"""A matrix product whose bits do not depend on the number of threads: what the fully connected layers use.
+"""Matrix products of any shape, whose bits do not depend on the number of threads: the fully connected layers'.
 
-The result is cut into fixed blocks of rows, one-thread BLAS computes each, and Numba shares the blocks out.
+fc6's weight has 411 MB and two thousand regions' features 200: what costs time is to fetch them, so the larger operand
+is fetched once. The inner dimension is cut into stretches; of the smaller operand a stretch is laid out in panels, as
+`product_tile` reads them, and stays at hand while blocks of the larger one pass by, each laid out in a core's own
+cache. Where `b` is the larger, the transposed product bᵀ aᵀ is computed and turned at the end.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import get_num_threads, njit, prange
 
 from minircnn.kernels.checks import check_floats, check_shape
-from minircnn.kernels.threads import one_blas_thread
+from minircnn.kernels.product_tile import ROWS, product_tile
+from minircnn.kernels.scratch import scratch
+from minircnn.kernels.vectors import VECTOR_BYTES, lanes, load, store, whole_vectors
 
-ROWS_PER_BLOCK = 64
+STRETCH = 1024  # of the inner dimension: a panel of it and the rows that meet it fit a core's own cache
+BLOCK = 96  # rows of the larger operand at most
+SQUARE = 16  # what is laid out or turned at a time: reading and writing both use whole cache lines
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a (M, K) @ b (K, N) → (M, N), all of one float dtype.
-
-    A block of `a` that does not lie in one piece, as of a = x.T, is copied first; `b` is read in place, transposed too.
-    """
+    """a (M, K) @ b (K, N) → (M, N), all of one float dtype; transposed views are read in place."""
     check_shape("matmul", "a", a, (None, None))
     check_shape("matmul", "b", b, (a.shape[1], None))
     check_floats("matmul", a=a, b=b)
-    out = np.empty((a.shape[0], b.shape[1]), a.dtype)
+    (M, K), N = a.shape, b.shape[1]
+    out = np.empty((M, N), a.dtype)
     if a.size == 0 or b.size == 0:
         out[:] = 0
         return out
-    with one_blas_thread():
-        _blocks(a, b, ROWS_PER_BLOCK, out)
+    turned = N > M
+    large, small = (b.T, a.T) if turned else (a, b)  # (rows, K), (K, columns)
+    rows, columns = large.shape[0], small.shape[1]
+    owners, stretch = get_num_threads(), min(STRETCH, K)
+    block = ROWS * -(-rows // (ROWS * owners * -(-rows // (BLOCK * owners))))  # every owner has as many
+    room = block * (stretch + lanes(a.dtype))
+    panels, blocks, result = scratch(
+        a.dtype, whole_vectors(columns, a.dtype, 2) * stretch, owners * room, rows * columns if turned else 0
+    )
+    result = result if turned else out.reshape(-1)
+    _multiply(
+        *_flat(large), rows, *_flat(small), columns, K, stretch, panels, blocks.reshape(owners, -1), block, result
+    )
+    if turned:
+        _turn(result, rows, columns, out)
     return out
 
 
+def _flat(array: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Its values one after another, and how far its rows and its columns lie apart in them."""
+    if array.flags.f_contiguous:
+        return array.T.reshape(-1), 1, array.shape[0]
+    return np.ascontiguousarray(array).reshape(-1), array.shape[1], 1
+
+
 @njit(parallel=True, cache=True)
-def _blocks(a, b, rows, out):
-    M = a.shape[0]
-    for block in prange((M + rows - 1) // rows):
-        first = block * rows
-        last = min(first + rows, M)
-        np.dot(np.ascontiguousarray(a[first:last]), b, out[first:last])
+def _multiply(large, row_step, k_step, rows, small, small_k, small_column, columns, K, stretch, panels, room, block, c):
+    lanes = VECTOR_BYTES // c.itemsize
+    width, owners, blocks = 2 * lanes, len(room), (rows + block - 1) // block
+    panel_count = (columns + width - 1) // width
+    for k in range(0, K, stretch):
+        depth = min(stretch, K - k)
+        group = ROWS * (depth + lanes)  # of a block's rows, in its room
+        a_row, a_k = (depth + lanes, 1) if k_step == 1 else (1, ROWS)
+        for panel in prange(panel_count):
+            start = panel * stretch * width
+            _lay_out_panel(small, k, small_k, small_column, depth, panel * width, columns, panels, start)
+        for owner in prange(owners):  # owner computes: a block of the result's rows is one owner's
+            mine, tile = room[owner], np.empty(ROWS * width, c.dtype)
+            for index in range(owner * blocks // owners, (owner + 1) * blocks // owners):
+                first = index * block
+                count = min(block, rows - first)
+                _lay_out_block(large, first, row_step, k, k_step, count, depth, mine)
+                for panel in range(panel_count):
+                    column, b = panel * width, panel * stretch * width
+                    for row in range(0, count, ROWS):
+                        a, at = row // ROWS * group, (first + row) * columns + column
+                        if row + ROWS <= count and column + width <= columns:
+                            product_tile(mine, a, a_row, a_k, panels, b, width, depth, c, at, columns, k > 0)
+                        else:  # a tile that is not full is computed beside the result
+                            product_tile(mine, a, a_row, a_k, panels, b, width, depth, tile, 0, width, False)
+                            few_rows, few_columns = min(ROWS, count - row), min(width, columns - column)
+                            _put_tile(tile, width, few_rows, few_columns, c, at, columns, k > 0)
+
+
+@njit
+def _lay_out_panel(small, k, k_step, column_step, depth, column, columns, panels, start):
+    """`depth` rows of a panel of the smaller operand, zero beyond its last column."""
+    width = 2 * VECTOR_BYTES // panels.itemsize
+    few = min(width, columns - column)
+    if few < width:
+        panels[start : start + depth * width] = 0
+    if column_step == 1:
+        for i in range(depth):
+            source = (k + i) * k_step + column
+            for j in range(few):
+                panels[start + i * width + j] = small[source + j]
+    else:
+        for j in range(few):
+            source = k + (column + j) * column_step
+            for i in range(depth):
+                panels[start + i * width + j] = small[source + i]
+
+
+@njit
+def _lay_out_block(large, first, row_step, k, k_step, count, depth, room):
+    """A block of the larger operand, group of ROWS by group: row after row, or, where it is transposed, k after k."""
+    lanes = VECTOR_BYTES // room.itemsize
+    pitch = ROWS * (depth + lanes)  # from group to group; some room after each, which a last vector may run into
+    if k_step == 1:
+        for row in range(count):
+            source, target = (first + row) * row_step + k, row // ROWS * pitch + row % ROWS * (depth + lanes)
+            for i in range(0, depth - lanes + 1, lanes):
+                store(room, target + i, load(large, source + i))
+            for i in range(depth // lanes * lanes, depth):
+                room[target + i] = large[source + i]
+    else:
+        for start in range(0, depth, SQUARE):
+            for row in range(0, count, ROWS):
+                target = row // ROWS * pitch
+                for i in range(start, min(start + SQUARE, depth)):
+                    source = (k + i) * k_step + first + row
+                    if source + ROWS + lanes <= len(large):
+                        for part in range(0, ROWS, lanes):
+                            store(room, target + i * ROWS + part, load(large, source + part))
+                    else:
+                        for part in range(min(ROWS, count - row)):
+                            room[target + i * ROWS + part] = large[source + part]
+
+
+@njit
+def _put_tile(tile, width, rows, columns, c, at, c_row, add):
+    for row in range(rows):
+        for column in range(columns):
+            value = tile[row * width + column]
+            c[at + row * c_row + column] = c[at + row * c_row + column] + value if add else value
+
+
+@njit(parallel=True, cache=True)
+def _turn(result, rows, columns, out):
+    """The transpose of `result` (rows, columns) to `out`."""
+    for square in prange((columns + SQUARE - 1) // SQUARE):
+        first = square * SQUARE
+        for start in range(0, rows, SQUARE):
+            for column in range(first, min(first + SQUARE, columns)):
+                for row in range(start, min(start + SQUARE, rows)):
+                    out[column, row] = result[row * columns + column]
