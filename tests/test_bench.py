@@ -88,7 +88,7 @@ def test_a_row_of_each_kind_from_the_command_line(tmp_path):
     ("arguments", "words"),
     [
         (["--only", "conv9"], "conv5_1 dw"),
-        (["--against", "caffe"], "the peers are: torch, none"),
+        (["--against", "caffe"], "the peers are: torch, onnxruntime"),
         (["--plot", "chart.txt"], ".png, .svg or .pdf"),
     ],
 )

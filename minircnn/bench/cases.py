@@ -1,16 +1,16 @@
 """What is timed: each convolution of VGG16, the stack, pooling, heads, SGD, whole steps, whole detections.
 
-A case is made when its turn comes, so that only one is in memory, and always from the same numbers. `torch_peer.py`
-does the same work in PyTorch.
+A case is made when its turn comes, so that only one is in memory, and always from the same numbers. `peers.py`
+knows who does the same work.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from types import ModuleType
 
 import numpy as np
 
 from minircnn.bench.measure import Case
+from minircnn.bench.peers import Peers
 from minircnn.detection import detect
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
 from minircnn.kernels.conv_rows import conv_rows_backward_w
@@ -27,8 +27,6 @@ HEIGHT, WIDTH = 600, 800  # of an image, as the paper's are
 CROP = (37, 50)  # cells on which the error is measured: direct loops in float64 take minutes on a whole map
 K = 13
 
-Peer = ModuleType | None
-
 
 def convolution_shapes() -> dict[str, tuple[int, int, int, int]]:
     """Name → C, OC, H, W of each convolution of VGG16 that differs, on an image of 600×800."""
@@ -43,31 +41,31 @@ def convolution_shapes() -> dict[str, tuple[int, int, int, int]]:
     return shapes
 
 
-def all_cases(peer: Peer) -> dict[str, Callable[[], Case]]:
+def all_cases(peers: Peers) -> dict[str, Callable[[], Case]]:
     """Name → how the case is made, in the order in which they are shown."""
     cases: dict[str, Callable[[], Case]] = {}
     for name, shape in convolution_shapes().items():
         for direction in ("forward", "dx", "dw"):
             if name != "conv1_1" or direction != "dx":  # an image wants no gradient
                 full = f"{name} {direction}"
-                cases[full] = lambda n=full, s=shape, d=direction: convolution(n, s, d, peer)
-    cases["stack forward"] = lambda: stack(False, peer)
-    cases["stack forward+backward"] = lambda: stack(True, peer)
-    cases["max-pool"] = lambda: max_pool(peer)
+                cases[full] = lambda n=full, s=shape, d=direction: convolution(n, s, d, peers)
+    cases["stack forward"] = lambda: stack(False, peers)
+    cases["stack forward+backward"] = lambda: stack(True, peers)
+    cases["max-pool"] = lambda: max_pool(peers)
     for regions in (128, 2000):
-        cases[f"roi_pool forward {regions}"] = lambda r=regions: roi_pool(r, False, peer)
-        cases[f"roi_pool backward {regions}"] = lambda r=regions: roi_pool(r, True, peer)
+        cases[f"roi_pool forward {regions}"] = lambda r=regions: roi_pool(r, False, peers)
+        cases[f"roi_pool backward {regions}"] = lambda r=regions: roi_pool(r, True, peers)
     for regions in (128, 2000):
-        cases[f"heads {regions}"] = lambda r=regions: heads(r, peer)
-    cases["sgd fc6"] = lambda: sgd(peer)
-    cases["small step"] = lambda: step(vgg_small(), 160, 160, 10, peer, "small step")
-    cases["vgg16 step"] = lambda: step(vgg16(), HEIGHT, WIDTH, K, peer, "vgg16 step")
+        cases[f"heads {regions}"] = lambda r=regions: heads(r, peers)
+    cases["sgd fc6"] = lambda: sgd(peers)
+    cases["small step"] = lambda: step(vgg_small(), 160, 160, 10, peers, "small step")
+    cases["vgg16 step"] = lambda: step(vgg16(), HEIGHT, WIDTH, K, peers, "vgg16 step")
     for regions in (300, 2000):
-        cases[f"detect {regions}"] = lambda r=regions: detection(r, peer)
+        cases[f"detect {regions}"] = lambda r=regions: detection(r, peers)
     return cases
 
 
-def convolution(name: str, shape: tuple[int, int, int, int], direction: str, peer: Peer) -> Case:
+def convolution(name: str, shape: tuple[int, int, int, int], direction: str, peers: Peers) -> Case:
     """One 3×3 convolution in one direction, as the layer runs it."""
     C, OC, H, W = shape
     rng = np.random.default_rng(0)
@@ -80,8 +78,8 @@ def convolution(name: str, shape: tuple[int, int, int, int], direction: str, pee
         "dx": lambda: conv3x3_backward_x(dy, w),
         "dw": lambda: conv3x3_backward_w(dy, x) if layer.way == "winograd" else conv_rows_backward_w(dy, x, w.shape, 1),
     }[direction]
-    peers = peer.convolution(x, dy, w, b, direction) if peer else {}
-    return Case(name, ours, peers, float(H * W * 9 * C * OC), _convolution_error(C, OC, direction))
+    theirs = peers.torch("convolution", x, dy, w, b, direction)
+    return Case(name, ours, theirs, float(H * W * 9 * C * OC), _convolution_error(C, OC, direction))
 
 
 def _convolution_error(C: int, OC: int, direction: str) -> float:
@@ -107,22 +105,23 @@ def _conv(C: int, OC: int, rng: np.random.Generator) -> Conv:
     return layer
 
 
-def stack(backward: bool, peer: Peer) -> Case:
+def stack(backward: bool, peers: Peers) -> Case:
     """All of VGG16 up to conv5_3 on one image; the backward from there down to conv3_1."""
     rng = np.random.default_rng(0)
     backbone = vgg16().build(rng)
     backbone.set_training(backward)
     image = _random(rng, 1, HEIGHT, WIDTH, 3) * 50
-    dy = _random(rng, *backbone.forward(image).shape)
+    features = backbone.forward(image)
+    dy = _random(rng, *features.shape)
 
     def ours() -> None:
         backbone.forward(image)
         if backward:
             backbone.backward(dy)
 
-    peers = peer.stack(dict(backbone.named_parameters()), image, dy if backward else None) if peer else {}
+    theirs = peers.stack(dict(backbone.named_parameters()), image, features, dy if backward else None)
     name = "stack forward+backward" if backward else "stack forward"
-    return Case(name, ours, peers, sum(_multiplications(backward)))
+    return Case(name, ours, theirs, sum(_multiplications(backward)))
 
 
 def _multiplications(backward: bool) -> Iterator[float]:
@@ -136,7 +135,7 @@ def _multiplications(backward: bool) -> Iterator[float]:
         H, W = (H + 1) // 2, (W + 1) // 2
 
 
-def max_pool(peer: Peer) -> Case:
+def max_pool(peers: Peers) -> Case:
     """2×2, forward and backward, on conv2_2's map."""
     rng = np.random.default_rng(0)
     x = _random(rng, 1, HEIGHT // 2, WIDTH // 2, 128)
@@ -146,40 +145,40 @@ def max_pool(peer: Peer) -> Case:
         _, argmax = max_pool_forward(x, 2, 2, True)
         max_pool_backward(dy, argmax, x.shape, 2, 2)
 
-    return Case("max-pool", ours, peer.max_pool(x, dy) if peer else {}, note="forward and backward, 300×400×128")
+    return Case("max-pool", ours, peers.torch("max_pool", x, dy), note="forward and backward, 300×400×128")
 
 
-def roi_pool(regions: int, backward: bool, peer: Peer) -> Case:
+def roi_pool(regions: int, backward: bool, peers: Peers) -> Case:
     """7×7 bins on a conv5_3 map of 38×50×512."""
     rng = np.random.default_rng(0)
     features, rois = _random(rng, 1, 38, 50, 512), _rois(rng, regions, 1, HEIGHT, WIDTH)
     pooled, argmax = roi_pool_forward(features, rois)
     dpooled = _random(rng, *pooled.shape)
     name = f"roi_pool {'backward' if backward else 'forward'} {regions}"
-    peers, note = peer.roi_pool(features, rois, dpooled, backward) if peer else ({}, "")
+    theirs, note = peers.roi_pool(features, rois, dpooled, backward)
     if backward:
-        return Case(name, lambda: roi_pool_backward(dpooled, argmax, rois, features.shape), peers, note=note)
-    return Case(name, lambda: roi_pool_forward(features, rois), peers, note=note)
+        return Case(name, lambda: roi_pool_backward(dpooled, argmax, rois, features.shape), theirs, note=note)
+    return Case(name, lambda: roi_pool_forward(features, rois), theirs, note=note)
 
 
-def heads(regions: int, peer: Peer) -> Case:
+def heads(regions: int, peers: Peers) -> Case:
     """fc6, fc7 and the two output layers of VGG16, forward."""
     model, rng = _model(vgg16(), K)
     pooled = _random(rng, regions, 7, 7, 512)
-    peers = peer.heads(dict(model.named_parameters()), pooled) if peer else {}
+    theirs = peers.torch("heads", dict(model.named_parameters()), pooled)
     multiplications = regions * (25088 * 4096 + 4096 * 4096 + 4096 * 5 * (K + 1))
-    return Case(f"heads {regions}", lambda: model.forward_pooled(pooled), peers, float(multiplications))
+    return Case(f"heads {regions}", lambda: model.forward_pooled(pooled), theirs, float(multiplications))
 
 
-def sgd(peer: Peer) -> Case:
+def sgd(peers: Peers) -> Case:
     """One update of fc6's 103 million weights."""
     rng = np.random.default_rng(0)
     value, grad, velocity = (_random(rng, 25088 * 4096) for _ in range(3))
     scalars = np.float32(1e-3), np.float32(0.9), np.float32(5e-4)
-    return Case("sgd fc6", lambda: sgd_update(value, grad, velocity, *scalars), peer.sgd(value, grad) if peer else {})
+    return Case("sgd fc6", lambda: sgd_update(value, grad, velocity, *scalars), peers.torch("sgd", value, grad))
 
 
-def step(architecture, height: int, width: int, classes: int, peer: Peer, name: str) -> Case:
+def step(architecture, height: int, width: int, classes: int, peers: Peers, name: str) -> Case:
     """A whole training step: 2 images, 128 RoIs, forward, losses, backward, SGD."""
     model, rng = _model(architecture, classes)
     model.train()
@@ -195,18 +194,18 @@ def step(architecture, height: int, width: int, classes: int, peer: Peer, name: 
         model.backward(dcls_score, dbbox_pred)
         optimiser.step(1e-6)
 
-    peers = peer.step(model, images, rois, labels, targets) if peer else {}
-    return Case(name, ours, peers, note="dropout off" if name == "vgg16 step" else "")
+    theirs = peers.torch("step", model, images, rois, labels, targets)
+    return Case(name, ours, theirs, note="dropout off" if name == "vgg16 step" else "")
 
 
-def detection(regions: int, peer: Peer) -> Case:
+def detection(regions: int, peers: Peers) -> Case:
     """From an image's pixels and its proposals to boxes, VGG16; the search for proposals is not in it."""
     model, rng = _model(vgg16(), K)
     image = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     proposals = _rois(rng, regions, 1, HEIGHT, WIDTH)[:, 1:]
-    peers = peer.detection(model, image, proposals) if peer else {}
+    theirs = peers.torch("detection", model, image, proposals)
     note = "from given proposals: Selective Search comes on top"
-    return Case(f"detect {regions}", lambda: detect(model, image, proposals), peers, note=note)
+    return Case(f"detect {regions}", lambda: detect(model, image, proposals), theirs, note=note)
 
 
 def _model(architecture, classes: int) -> tuple[FastRCNN, np.random.Generator]:

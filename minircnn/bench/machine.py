@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-PACKAGES = ("numpy", "numba", "torch", "torchvision")
+PACKAGES = ("numpy", "numba", "torch", "onnxruntime", "openvino", "ncnn", "mnn", "tensorflow-cpu", "jax")
 
 
 def describe_machine() -> dict:

@@ -30,6 +30,14 @@ def table_line(row: Row) -> str:
     return f"{row.name:23} {row.ours_ms:10.1f}  {theirs}  {fastest:26} {ratio} {peak} {error}".rstrip()
 
 
+def peer_lines(row: Row) -> list[str]:
+    """Where more than PyTorch was asked: each of them, the fastest first, in the columns of `table_line`."""
+    if len({name.split()[0] for name in row.peers}) < 2:
+        return []
+    peers = sorted(row.peers, key=row.peers.get)
+    return [f"{'':36}{row.peers[name]:12.1f}  {name:26} {row.peers[name] / row.ours_ms:6.2f}" for name in peers]
+
+
 def save_plot(path: Path, rows: Sequence[Row], title: str) -> None:
     """Bars of the ratio, row by row; beyond the line at 1 minircnn is faster."""
     from matplotlib.figure import Figure

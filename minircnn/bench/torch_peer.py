@@ -112,21 +112,14 @@ def max_pool(x: np.ndarray, dy: np.ndarray) -> dict[str, Work]:
     return {name: work(layout) for name, layout in LAYOUTS.items()}
 
 
-def roi_pool(
-    features: np.ndarray, rois: np.ndarray, dpooled: np.ndarray, backward: bool
-) -> tuple[dict[str, Work], str]:
-    """Adaptive max-pooling of each RoI, and what it stands for."""
-    name = "torch adaptive_max_pool2d"
-    x = _map(features, torch.contiguous_format)
+def roi_pool(features: np.ndarray, rois: np.ndarray, dpooled: np.ndarray, backward: bool) -> dict[str, Work]:
+    """Adaptive max-pooling of each RoI: what stands for RoI pooling."""
+    name, x = "torch adaptive_max_pool2d", _map(features, torch.contiguous_format)
     if not backward:
-        return {
-            name: torch.no_grad()(lambda: _pool(x, rois, 16))
-        }, "PyTorch has no RoI pooling; this does the same work"
+        return {name: torch.no_grad()(lambda: _pool(x, rois, 16))}
     x.requires_grad_()
     pooled, upstream = _pool(x, rois, 16), _map(dpooled, torch.contiguous_format)
-    return {name: lambda: torch.autograd.grad(pooled, x, upstream, retain_graph=True)}, (
-        "PyTorch has no RoI pooling; this does the same work"
-    )
+    return {name: lambda: torch.autograd.grad(pooled, x, upstream, retain_graph=True)}
 
 
 def heads(parameters: dict, pooled: np.ndarray) -> dict[str, Work]:

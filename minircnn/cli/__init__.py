@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from minircnn.cli import bench, data, detect, evaluate, gradcheck, training
+from minircnn.cli import bench, data, detect, evaluate, gradcheck, training, weights
 from minircnn.cli.console import complain, one_sentence, prepare_streams
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
 app.command()(one_sentence(training.demo))
 app.command()(one_sentence(training.train))
 app.command("eval")(one_sentence(evaluate.evaluate))

@@ -1,8 +1,6 @@
 """`minircnn bench`."""
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -10,11 +8,17 @@ import typer
 from minircnn.cli.console import check_figures, write_figures
 from minircnn.errors import InputError
 
-PEERS = {"torch": "pip install torch"}  # framework → how to install it
-
 
 def bench(
-    against: Annotated[str, typer.Option(help="Peers, comma-separated, or none.")] = "torch",
+    against: Annotated[
+        str,
+        typer.Option(
+            help="Peers, comma-separated, of torch, onnxruntime, openvino, ncnn, mnn, tensorflow, jax; all; or none."
+        ),
+    ] = "torch",
+    torchvision_python: Annotated[
+        Path | None, typer.Option(help="A Python whose torchvision the RoI pooling is compared with.")
+    ] = None,
     only: Annotated[str | None, typer.Option(help='Only rows whose name holds this, as "conv3_1" or "dx".')] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Three runs each, and no row of a second or more.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the rows here too.")] = None,
@@ -27,14 +31,21 @@ def bench(
     from minircnn.bench.cases import all_cases
     from minircnn.bench.machine import describe_machine, sgemm_peak
     from minircnn.bench.measure import measure
-    from minircnn.bench.show import HEADER, machine_lines, save_plot, table_line
+    from minircnn.bench.peers import Peers, chosen_peers
+    from minircnn.bench.show import HEADER, machine_lines, peer_lines, save_plot, table_line
 
     check_figures(json)
     if plot is not None and plot.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InputError(f"--plot should end in .png, .svg or .pdf, not {plot.name!r}")
     if plot is not None and plot.exists() and plot.is_dir():
         raise InputError(f"{plot} is a folder; give --plot a file")
-    cases = all_cases(_peer(against))
+    names = []
+    for name, remedy in chosen_peers(against):
+        if remedy is None:
+            names.append(name)
+        else:
+            print(f"{name} is not installed and is left out: {remedy}")
+    cases = all_cases(Peers(tuple(names), torchvision_python))
     chosen = [name for name in cases if only is None or only in name]
     if not chosen:
         raise InputError(f"--only {only!r} names no row; the rows are: {', '.join(cases)}")
@@ -49,7 +60,7 @@ def bench(
         rows.append(measure(cases[name](), peak, runs=3 if quick or name.startswith(SLOW) else 7))
         figures = {"machine": machine, "sgemm_peak_gflops": peak, "rows": [row.to_dict() for row in rows]}
         write_figures(json, "bench", figures)  # after every row: whoever stops keeps what was measured
-        print(table_line(rows[-1]), flush=True)
+        print("\n".join([table_line(rows[-1]), *peer_lines(rows[-1])]), flush=True)
     if plot is not None:
         save_plot(plot, rows, f"minircnn on {machine['cpu']}, {machine['threads']} threads")
     for note in dict.fromkeys(row.note for row in rows if row.note):
@@ -57,19 +68,3 @@ def bench(
 
 
 SLOW = ("stack", "heads", "vgg16 step", "detect")
-
-
-def _peer(against: str) -> ModuleType | None:
-    """The module that does the same in the framework; None where there is none, which is said with its remedy."""
-    names = [name.strip() for name in against.split(",") if name.strip() not in ("", "none")]
-    for name in names:
-        if name not in PEERS:
-            raise InputError(f"--against {name!r} is not known; the peers are: {', '.join(PEERS)}, none")
-        if importlib.util.find_spec(name) is None:
-            print(f"{name} is not installed and is left out: {PEERS[name]}")
-            return None
-    if not names:
-        return None
-    from minircnn.bench import torch_peer
-
-    return torch_peer

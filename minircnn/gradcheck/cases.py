@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from minircnn.gradcheck.finite_differences import CheckRow, check_gradient, without_ties
-from minircnn.layers import Conv, Dropout, Layer, Linear, MaxPool, Parameter, ReLU, RoIPool
+from minircnn.layers import Conv, Dropout, FactoredLinear, Layer, Linear, MaxPool, Parameter, ReLU, RoIPool
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, Preprocessing
 from minircnn.models.vgg import VGG
@@ -72,6 +72,8 @@ def layer_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
     yield from check_layer("conv 1×1", conv_layer((1, 1, 3, 4), rng, 1, 0), x, rng)
     linear = Linear(Parameter(rng.standard_normal((6, 4))), Parameter(rng.standard_normal(4)))
     yield from check_layer("linear", linear, rng.standard_normal((5, 6)), rng)
+    thin = [Parameter(rng.standard_normal(shape)) for shape in ((6, 3), (3, 4), (4,))]
+    yield from check_layer("linear in two", FactoredLinear(*thin), rng.standard_normal((5, 6)), rng)
     yield from check_layer("relu", ReLU(), without_ties((4, 30), rng), rng)
     yield from check_layer("dropout", FixedDropout(0.5, rng), rng.standard_normal((4, 30)), rng)
     yield from check_layer("max_pool 2×2, ceil", MaxPool(2, 2, True), without_ties((2, 7, 9, 3), rng), rng)

@@ -2,6 +2,7 @@
 
 from minircnn.layers.conv import Conv
 from minircnn.layers.dropout import Dropout
+from minircnn.layers.factored import FactoredLinear
 from minircnn.layers.layer import Layer, Parameter
 from minircnn.layers.linear import Linear
 from minircnn.layers.max_pool import MaxPool
@@ -9,4 +10,15 @@ from minircnn.layers.relu import ReLU
 from minircnn.layers.roi_pool import RoIPool
 from minircnn.layers.sequential import Sequential
 
-__all__ = ["Conv", "Dropout", "Layer", "Linear", "MaxPool", "Parameter", "ReLU", "RoIPool", "Sequential"]
+__all__ = [
+    "Conv",
+    "Dropout",
+    "FactoredLinear",
+    "Layer",
+    "Linear",
+    "MaxPool",
+    "Parameter",
+    "ReLU",
+    "RoIPool",
+    "Sequential",
+]

@@ -20,12 +20,17 @@ class Linear(Layer):
         self.weight, self.bias = weight, bias
         self.x: np.ndarray | None = None
 
+    @property
+    def inputs(self) -> int:
+        """IN."""
+        return self.weight.value.shape[0]
+
     def parameters(self) -> dict[str, Parameter]:
         return {"weight": self.weight, "bias": self.bias}
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """x (R, IN) → y (R, OUT)."""
-        check_shape("Linear", "x", x, (None, self.weight.value.shape[0]))
+        check_shape("Linear", "x", x, (None, self.inputs))
         self.x = x if self.training else None
         y = matmul(x, self.weight.value)
         y += self.bias.value

@@ -14,8 +14,8 @@ import numpy as np
 
 from minircnn.kernels.checks import check_shape
 from minircnn.layers import Dropout, Layer, Parameter, ReLU, RoIPool
-from minircnn.models.heads import linear, output_layers
-from minircnn.models.vgg import VGG, first_weights
+from minircnn.models.heads import hidden_layer, output_layers
+from minircnn.models.vgg import VGG
 from minircnn.targets import OffsetStatistics
 
 
@@ -56,13 +56,13 @@ class FastRCNN:
         self.rng = rng
 
         pooled = output_size[0] * output_size[1] * architecture.channels
-        hidden6, hidden7 = architecture.hidden
+        (hidden6, hidden7), (rank6, rank7) = architecture.hidden, architecture.ranks or (None, None)
         rule = architecture.bias_lr_multiplier
         self.backbone = architecture.build(rng, dtype)
         self.roi_pool = RoIPool(output_size, 1 / architecture.stride)
-        self.fc6 = linear(first_weights((pooled, hidden6), rng, dtype), rule)
+        self.fc6 = hidden_layer((pooled, hidden6), rank6, rule, rng, dtype)
         self.relu6, self.drop6 = ReLU(), Dropout(architecture.dropout, rng)
-        self.fc7 = linear(first_weights((hidden6, hidden7), rng, dtype), rule)
+        self.fc7 = hidden_layer((hidden6, hidden7), rank7, rule, rng, dtype)
         self.relu7, self.drop7 = ReLU(), Dropout(architecture.dropout, rng)
         self.cls_score, self.bbox_pred = output_layers(
             hidden7, num_classes, architecture.output_spreads, rule, rng, dtype
@@ -94,7 +94,7 @@ class FastRCNN:
 
     def forward_pooled(self, pooled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """pooled (R, PH, PW, C) → cls_score (R, K+1), bbox_pred (R, 4(K+1)): fc6, fc7 and the two outputs."""
-        flat = pooled.reshape(len(pooled), self.fc6.weight.value.shape[0])  # channels last, as fc6's rows run
+        flat = pooled.reshape(len(pooled), self.fc6.inputs)  # channels last, as fc6's rows run
         hidden6 = self.drop6.forward(self.relu6.forward(self.fc6.forward(flat)))
         hidden7 = self.drop7.forward(self.relu7.forward(self.fc7.forward(hidden6)))
         return self.cls_score.forward(hidden7), self.bbox_pred.forward(hidden7)

@@ -7,13 +7,24 @@ and an offset of -0.2 ("move left") would come out as 0. Backward is written out
 
 import numpy as np
 
-from minircnn.layers import Linear, Parameter
+from minircnn.layers import FactoredLinear, Linear, Parameter
+from minircnn.models.vgg import first_weights
 
 
 def linear(weight: np.ndarray, bias_lr_multiplier: float) -> Linear:
     """A fully connected layer with zero bias, which has no decay. weight (IN, OUT)."""
     bias = np.zeros(weight.shape[1], weight.dtype)
     return Linear(Parameter(weight), Parameter(bias, lr_multiplier=bias_lr_multiplier, decay_multiplier=0.0))
+
+
+def hidden_layer(
+    shape: tuple[int, int], rank: int | None, bias_lr_multiplier: float, rng: np.random.Generator, dtype: type
+) -> Linear | FactoredLinear:
+    """fc6 or fc7, (IN, OUT) with first weights; as two thin layers where `rank` says how many numbers between them."""
+    if rank is None:
+        return linear(first_weights(shape, rng, dtype), bias_lr_multiplier)
+    second = linear(first_weights((rank, shape[1]), rng, dtype), bias_lr_multiplier)
+    return FactoredLinear(Parameter(first_weights((shape[0], rank), rng, dtype)), second.weight, second.bias)
 
 
 def output_layers(

@@ -25,6 +25,7 @@ class VGG:
     bias_lr_multiplier, dropout : as the head and the convolutions use them
     output_spreads : standard deviation of the first weights of cls_score and bbox_pred
     preprocessing : what its weights expect of an image
+    ranks : singular values kept of fc6 and fc7 (`weights/svd.py`); None where the layers are whole
     """
 
     name: str
@@ -35,6 +36,7 @@ class VGG:
     output_spreads: tuple[float, float]
     preprocessing: Preprocessing
     bias_lr_multiplier: float = 2.0
+    ranks: tuple[int, int] | None = None
 
     @property
     def stride(self) -> int:

@@ -27,9 +27,12 @@ FORMAT = 1  # raise it when older versions could not read a file rightly
 
 def describe(model: FastRCNN) -> dict:
     """What a file must say beside the weights so that the model can be built again."""
+    architecture = asdict(model.architecture)
+    if architecture["ranks"] is None:  # as files were before there was such a thing
+        del architecture["ranks"]
     return {
         "format": FORMAT,
-        "architecture": asdict(model.architecture),
+        "architecture": architecture,
         "class_names": list(model.class_names),
         "output_size": list(model.roi_pool.output_size),
     }
@@ -48,7 +51,7 @@ def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> Fast
         preprocessing["mean"] = tuple(preprocessing["mean"])
         preprocessing["scale"] = tuple(preprocessing["scale"])
         fields["blocks"] = tuple(tuple(block) for block in fields["blocks"])
-        for name in ("hidden", "frozen", "output_spreads"):
+        for name in ("hidden", "frozen", "output_spreads", *(["ranks"] if "ranks" in fields else [])):
             fields[name] = tuple(fields[name])
         architecture = VGG(preprocessing=Preprocessing(**preprocessing), **fields)
         names, output_size = tuple(description["class_names"]), tuple(description["output_size"])
@@ -70,11 +73,13 @@ def _check_sizes(
     """Refuse a description that does not fit the weights, before arrays of the size it names are made."""
     pooled_height, pooled_width = output_size
     hidden6, hidden7 = architecture.hidden
-    shapes = {
-        "fc6.weight": (pooled_height * pooled_width * architecture.channels, hidden6),
-        "fc7.weight": (hidden6, hidden7),
-        "bbox_pred.weight": (hidden7, 4 * (classes + 1)),
-    }
+    pooled = pooled_height * pooled_width * architecture.channels
+    shapes = {"fc6.weight": (pooled, hidden6), "fc7.weight": (hidden6, hidden7)}
+    if architecture.ranks is not None:
+        rank6, rank7 = architecture.ranks
+        shapes = {"fc6.first": (pooled, rank6), "fc6.second": (rank6, hidden6)}
+        shapes |= {"fc7.first": (hidden6, rank7), "fc7.second": (rank7, hidden7)}
+    shapes["bbox_pred.weight"] = (hidden7, 4 * (classes + 1))
     C = 3
     for block, widths in enumerate(architecture.blocks, start=1):
         for number, OC in enumerate(widths, start=1):

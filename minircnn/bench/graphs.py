@@ -1,0 +1,75 @@
+"""VGG16's convolutions in TensorFlow and in JAX, forward, and backward as far as conv3_1; both keep channels last."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from minircnn.bench.measure import Work
+
+Names = list[tuple[str, bool]]  # of the convolutions in order, each with whether a pool follows
+
+
+def _names(parameters: dict) -> Names:
+    names = [name.removesuffix(".weight") for name in parameters if name.endswith(".weight")]
+    return [
+        (name, bool(following) and following[4] != name[4])
+        for name, following in zip(names, [*names[1:], ""], strict=True)
+    ]
+
+
+def tensorflow(parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> Work:
+    """A `tf.function`; with `dy`, gradients of what is not frozen."""
+    import tensorflow as tf
+
+    names, x = _names(parameters), tf.constant(image)
+    values = {name: tf.Variable(parameter.value) for name, parameter in parameters.items()}
+    learning = [value for name, value in values.items() if name >= "conv3"]
+
+    def features() -> tf.Tensor:
+        y = x
+        for name, pool in names:
+            y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(y, values[f"{name}.weight"], 1, "SAME"), values[f"{name}.bias"]))
+            y = tf.nn.max_pool2d(y, 2, 2, "SAME") if pool else y
+        return y
+
+    def both() -> list:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(learning)
+            y = features()
+        return tape.gradient(y, learning, tf.constant(dy))
+
+    run = tf.function(features if dy is None else both)
+    return lambda: [value.numpy() for value in tf.nest.flatten(run())]
+
+
+def jax(parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> Work:
+    """A `jax.jit` of the same."""
+    import jax
+    from jax import lax
+
+    names = _names(parameters)
+    values = {name: jax.numpy.asarray(parameter.value) for name, parameter in parameters.items()}
+    frozen = {name: value for name, value in values.items() if name < "conv3"}
+    learning = {name: value for name, value in values.items() if name >= "conv3"}
+    x = jax.numpy.asarray(image)
+
+    def features(learning: dict) -> jax.Array:
+        y, both = x, frozen | learning
+        for name, pool in names:
+            y = lax.conv_general_dilated(
+                y, both[f"{name}.weight"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            y = jax.nn.relu(y + both[f"{name}.bias"])
+            y = lax.reduce_window(y, -np.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "SAME") if pool else y
+        return y
+
+    run: Callable = jax.jit(features)
+    if dy is not None:
+        upstream = jax.numpy.asarray(dy)
+        run = jax.jit(jax.grad(lambda learning: (features(learning) * upstream).sum()))
+    return lambda: jax.block_until_ready(run(learning))
+
+
+def stack(parameters: dict, image: np.ndarray, dy: np.ndarray | None, framework: str) -> dict[str, Work]:
+    """The convolutions of one image, and with `dy` back to conv3_1."""
+    return {framework: {"tensorflow": tensorflow, "jax": jax}[framework](parameters, image, dy)}
