@@ -10,6 +10,7 @@ import pytest
 from minircnn.bench.cases import all_cases, convolution_shapes
 from minircnn.bench.machine import describe_machine
 from minircnn.bench.measure import Case, Row, measure
+from minircnn.bench.peers import Peers
 from minircnn.bench.show import HEADER, machine_lines, save_plot, table_line
 
 
@@ -21,6 +22,7 @@ def run(*arguments):
 def test_ours_and_theirs_take_turns_and_the_fastest_peer_counts(monkeypatch):
     clock, calls = [0.0], []
     monkeypatch.setattr("minircnn.bench.measure.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("minircnn.bench.measure.time.sleep", lambda seconds: None)
 
     def work(name, seconds):
         def once():
@@ -31,7 +33,8 @@ def test_ours_and_theirs_take_turns_and_the_fastest_peer_counts(monkeypatch):
 
     case = Case("x", work("ours", 0.010), {"a": work("a", 0.030), "b": work("b", 0.020)}, multiplications=5e6)
     row = measure(case, peak=2.0, runs=3)
-    assert calls == ["ours", "a", "b"] * 4  # once unmeasured
+    assert calls[:3] == ["ours", "a", "b"]  # once unmeasured
+    assert calls[3:] == ["ours", "ours", "a", "a", "b", "b"] * 3  # in turns, short ones after a warming run
     assert row.ours_ms == pytest.approx(10)
     assert row.peers == pytest.approx({"a": 30, "b": 20})
     assert row.ratio == pytest.approx(2.0)
@@ -40,7 +43,7 @@ def test_ours_and_theirs_take_turns_and_the_fastest_peer_counts(monkeypatch):
 
 
 def test_the_rows_cover_every_convolution_in_every_direction():
-    names = list(all_cases(None))
+    names = list(all_cases(Peers()))
     assert next(iter(convolution_shapes().items())) == ("conv1_1", (3, 64, 600, 800))
     assert convolution_shapes()["conv5_1"] == (512, 512, 38, 50)  # 37.5 rounded up, as Caffe pools
     for name in convolution_shapes():

@@ -112,3 +112,31 @@ def test_features_of_600_pixels_are_38_cells():
     narrow = replace(vgg16(), blocks=((1,), (1,), (1,), (1,), (1,)))
     model = FastRCNN(narrow, num_classes=1, rng=np.random.default_rng(0))
     assert model.forward_features(np.zeros((1, 600, 800, 3), np.float32)).shape == (1, 38, 50, 1)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_layers_taken_along_give_what_they_give_one_by_one(frozen, rng):
+    """Fused ReLU and pool, and maps that are written over: the same features, twice and for other sizes."""
+    architecture = replace(vgg16(), blocks=((16, 20), (24,), (20, 18)), frozen=("conv1_1", "conv1_2") if frozen else ())
+    backbone = architecture.build(rng)
+    for training in (False, True):
+        backbone.set_training(training)
+        results = []
+        for size in ((37, 50), (20, 33), (37, 50)):
+            x = np.random.default_rng(size[0]).standard_normal((2, *size, 3)).astype(np.float32)
+            want = x
+            for layer in backbone.layers.values():
+                want = layer.forward(want)
+            results.append((backbone.forward(x), want))
+        for got, want in results:  # the first is still what it was after the others
+            np.testing.assert_array_equal(got, want)
+
+
+def test_detection_forgets_no_change_of_a_weight(rng):
+    """Filters are transformed once for as long as they stay the same, and no longer."""
+    layer = Conv(Parameter(rng.standard_normal((3, 3, 16, 5))), Parameter(np.zeros(5)))
+    x = rng.standard_normal((1, 6, 7, 16))
+    before = layer.forward(x)
+    layer.weight.value[1, 1, 3, 2] += 1
+    after = layer.forward(x)
+    np.testing.assert_allclose((after - before)[..., 2], x[..., 3], atol=1e-9)

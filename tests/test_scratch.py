@@ -20,6 +20,13 @@ def test_arrays_have_the_size_asked_for_and_share_nothing(calls, double):
             assert (array == index).all()
 
 
+def test_rooms_are_apart():
+    first, second = scratch(np.float32, 100, room="a")[0], scratch(np.float32, 100, room="b")[0]
+    first[:], second[:] = 1, 2
+    assert (first == 1).all()
+    assert scratch(np.float32, 100, room="a")[0].ctypes.data == first.ctypes.data
+
+
 def test_large_room_is_asked_for_once():
     first = scratch(np.float32, 100_000)[0].ctypes.data
     assert scratch(np.float32, 99_000)[0].ctypes.data == first

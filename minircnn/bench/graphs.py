@@ -53,8 +53,8 @@ def jax(parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> Work:
     learning = {name: value for name, value in values.items() if name >= "conv3"}
     x = jax.numpy.asarray(image)
 
-    def features(learning: dict) -> jax.Array:
-        y, both = x, frozen | learning
+    def features(learning: dict, frozen: dict, y: jax.Array) -> jax.Array:
+        both = frozen | learning
         for name, pool in names:
             y = lax.conv_general_dilated(
                 y, both[f"{name}.weight"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
@@ -66,8 +66,8 @@ def jax(parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> Work:
     run: Callable = jax.jit(features)
     if dy is not None:
         upstream = jax.numpy.asarray(dy)
-        run = jax.jit(jax.grad(lambda learning: (features(learning) * upstream).sum()))
-    return lambda: jax.block_until_ready(run(learning))
+        run = jax.jit(jax.grad(lambda *given: (features(*given) * upstream).sum()))
+    return lambda: jax.block_until_ready(run(learning, frozen, x))
 
 
 def stack(parameters: dict, image: np.ndarray, dy: np.ndarray | None, framework: str) -> dict[str, Work]:

@@ -49,8 +49,11 @@ class Row:
         return asdict(self)
 
 
+PAUSE = 0.2  # seconds before each run: threads of other libraries wait busily for a while after their work
+
+
 def measure(case: Case, peak: float, runs: int) -> Row:
-    """Run each once unmeasured, then `runs` times in turn.
+    """Run each once unmeasured, then `runs` times in turn, each after a pause and, if short, a warming run.
 
     peak : GFLOP/s of a large product, for `percent_of_sgemm_peak`
     """
@@ -60,9 +63,9 @@ def measure(case: Case, peak: float, runs: int) -> Row:
     seconds = {name: [] for name in works}
     for _ in range(runs):
         for name, work in works.items():
-            began = time.perf_counter()
-            work()
-            seconds[name].append(time.perf_counter() - began)
+            time.sleep(PAUSE)
+            took = _timed(work)
+            seconds[name].append(_timed(work) if took < PAUSE else took)
     ms = {name: float(np.median(values)) * 1000 for name, values in seconds.items()}
     ours = ms.pop("")
     gflops = 2 * case.multiplications / ours / 1e6 if case.multiplications else None
@@ -76,3 +79,9 @@ def measure(case: Case, peak: float, runs: int) -> Row:
         max_error=case.max_error,
         note=case.note,
     )
+
+
+def _timed(work: Work) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began

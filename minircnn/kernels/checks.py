@@ -37,3 +37,12 @@ def check_window(owner: str, **numbers: int) -> None:
         least = 0 if name == "padding" else 1
         if not isinstance(value, int | np.integer) or value < least:
             raise ValueError(f"{owner}: {name} should be a whole number of at least {least}, not {value!r}")
+
+
+def output(owner: str, shape: tuple[int, ...], dtype: np.dtype, out: np.ndarray | None) -> np.ndarray:
+    """`out`, checked, or a new array where there is none."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
+        raise ValueError(f"{owner}: out should be a contiguous {dtype} array of shape {shape}, not {out.shape}")
+    return out

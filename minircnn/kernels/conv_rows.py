@@ -14,7 +14,7 @@ the convolution of dy with the filters turned round.
 import numpy as np
 from numba import njit, prange
 
-from minircnn.kernels.checks import check_floats, check_shape
+from minircnn.kernels.checks import check_floats, check_shape, output
 from minircnn.kernels.conv import check_conv
 from minircnn.kernels.product_tile import ROWS, product_tile
 from minircnn.kernels.scratch import scratch
@@ -23,12 +23,24 @@ from minircnn.kernels.vectors import VECTOR_BYTES, fill, larger, load, store, st
 GRADIENT_GROUPS = 16  # partial sums of dw, each one owner's, added in order at the end
 
 
-def conv_rows_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, padding: int, *, relu: bool = False) -> np.ndarray:
-    """Convolve with stride 1; shapes as in `conv.conv2d_forward`; `relu` replaces what is below zero by zero."""
+def conv_rows_forward(
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray,
+    padding: int,
+    *,
+    relu: bool = False,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Convolve with stride 1; shapes as in `conv.conv2d_forward`.
+
+    relu : replace what is below zero by zero
+    out : where y goes, contiguous; a new array if absent
+    """
     OH, OW = check_conv("conv_rows_forward", x, w, b, 1, padding)
     N, (KH, KW, C, OC) = len(x), w.shape
     width = whole_vectors(OC, x.dtype, 2)
-    y = np.empty((N, OH, OW, OC), x.dtype)
+    y = output("conv_rows_forward", (N, OH, OW, OC), x.dtype, out)
     filters, bias = scratch(x.dtype, KH * KW * C * width, width)
     _panels(np.ascontiguousarray(w), filters)
     bias[:OC], bias[OC:] = b, 0

@@ -12,18 +12,21 @@ _kept = threading.local()
 _LINE = 64  # bytes; arrays begin on a cache line of their own
 
 
-def scratch(dtype: np.dtype, *counts: int) -> list[np.ndarray]:
-    """Flat arrays of `counts` values, whatever was in them; the next call in this thread takes them back."""
+def scratch(dtype: np.dtype, *counts: int, room: str = "kernel") -> list[np.ndarray]:
+    """Flat arrays of `counts` values, whatever was in them; the next call for this room takes them back.
+
+    Kernels work in "kernel"; maps that only the next layer reads have rooms of their own.
+    """
     itemsize = np.dtype(dtype).itemsize
     sizes = [-(-count * itemsize // _LINE) * _LINE for count in counts]
     needed = sum(sizes) + _LINE  # the first of them may begin almost a line later than the room does
-    room = getattr(_kept, "room", None)
-    if room is None or len(room) < needed:
-        _kept.room = room = np.empty(0, np.uint8)  # the old room goes before the new one comes
-        _kept.room = room = np.empty(needed, np.uint8)
-    start = -room.ctypes.data % _LINE
+    kept = vars(_kept)
+    if room not in kept or len(kept[room]) < needed:
+        kept[room] = np.empty(0, np.uint8)  # the old room goes before the new one comes
+        kept[room] = np.empty(needed, np.uint8)
+    start = -kept[room].ctypes.data % _LINE
     arrays = []
     for count, size in zip(counts, sizes, strict=True):
-        arrays.append(room[start : start + count * itemsize].view(dtype))
+        arrays.append(kept[room][start : start + count * itemsize].view(dtype))
         start += size
     return arrays

@@ -26,7 +26,7 @@ import math
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from minircnn.kernels.checks import check_floats, check_shape
+from minircnn.kernels.checks import check_floats, check_shape, output
 from minircnn.kernels.conv import check_conv
 from minircnn.kernels.product_tile import ROWS, product_tile
 from minircnn.kernels.scratch import scratch
@@ -54,6 +54,7 @@ def conv3x3_forward(
     filters: np.ndarray | None = None,
     relu: bool = False,
     pool: bool = False,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Convolve with stride 1 and padding 1.
 
@@ -65,6 +66,8 @@ def conv3x3_forward(
     filters : what `conv3x3_filters(w)` gave, where w has not changed since
     relu : replace what is below zero by zero on the way out
     pool : also take the maximum of each 2×2 window, the last ones cut off by the border; only with `relu`
+
+    out : where y goes, contiguous; a new array if absent
 
     Returns
     -------
@@ -79,7 +82,7 @@ def conv3x3_forward(
     N, (H, W), OC = len(x), check_conv("conv3x3_forward", x, w, b, 1, 1), w.shape[3]
     if pool and not relu:
         raise ValueError("conv3x3_forward: pool needs relu, whose zeros stand for the cells beyond the border")
-    y = np.empty((N, (H + 1) // 2, (W + 1) // 2, OC) if pool else (N, H, W, OC), x.dtype)
+    y = output("conv3x3_forward", (N, (H + 1) // 2, (W + 1) // 2, OC) if pool else (N, H, W, OC), x.dtype, out)
     C, width = whole_vectors(x.shape[3], x.dtype), whole_vectors(OC, x.dtype, 2)
     owners = get_num_threads()
     tiles = tiles_per_block(N * tiles_along(H) * tiles_along(W), C * OC, owners)

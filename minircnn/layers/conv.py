@@ -1,10 +1,13 @@
 """Convolution layer: weight (KH, KW, C, OC) and bias (OC,), channels last."""
 
+import math
+
 import numpy as np
 
 from minircnn.kernels.checks import check_shape
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
 from minircnn.kernels.conv_rows import conv_rows_backward, conv_rows_forward
+from minircnn.kernels.scratch import scratch
 from minircnn.kernels.winograd import conv3x3_backward, conv3x3_forward
 from minircnn.kernels.winograd_filters import conv3x3_filters
 from minircnn.layers.layer import Layer, Parameter
@@ -41,21 +44,30 @@ class Conv(Layer):
     def parameters(self) -> dict[str, Parameter]:
         return {"weight": self.weight, "bias": self.bias}
 
-    def forward(self, x: np.ndarray, *, relu: bool = False, pool: bool = False) -> np.ndarray:
+    def forward(self, x: np.ndarray, *, relu: bool = False, pool: bool = False, room: str | None = None) -> np.ndarray:
         """x (N, H, W, C) → y (N, OH, OW, OC).
 
         Where y is in the registers anyway, the ReLU that follows costs nothing (`relu`), and a 2×2 max-pool after it
-        saves writing a map of four times the size (`pool`, only the way "winograd").
+        saves writing a map of four times the size (`pool`, only the way "winograd"). A `room` to work in is for a y
+        that only the next layer reads: the next forward with this room writes over it.
         """
         check_shape("Conv", "x", x, (None, None, None, self.weight.value.shape[2]))
         self.x = x if self.training else None
         w, b = self.weight.value, self.bias.value
+        out = None if room is None else self._in_room(x, pool, room)
         if self.way == "winograd":
-            return conv3x3_forward(x, w, b, filters=self._kept_filters(), relu=relu, pool=pool)
+            return conv3x3_forward(x, w, b, filters=self._kept_filters(), relu=relu, pool=pool, out=out)
         if self.way == "rows":
-            return conv_rows_forward(x, w, b, self.padding, relu=relu)
+            return conv_rows_forward(x, w, b, self.padding, relu=relu, out=out)
         y = conv2d_forward(x, w, b, self.stride, self.padding)
         return np.maximum(y, 0, out=y) if relu else y
+
+    def _in_room(self, x: np.ndarray, pool: bool, room: str) -> np.ndarray:
+        """An array for y in a room that is kept: to ask the system for a large one anew costs milliseconds."""
+        K, OC = self.weight.value.shape[1], self.weight.value.shape[3]
+        OH, OW = (size + 2 * self.padding - K + 1 for size in x.shape[1:3])
+        shape = (len(x), (OH + 1) // 2, (OW + 1) // 2, OC) if pool else (len(x), OH, OW, OC)
+        return scratch(x.dtype, math.prod(shape), room=room)[0].reshape(shape)
 
     def _kept_filters(self) -> np.ndarray | None:
         """The weight transformed, once for as long as it stays the same; None where it changes with every step."""

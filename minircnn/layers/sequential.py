@@ -51,14 +51,16 @@ class Sequential(Layer):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Layer after layer; a convolution takes along the ReLU after it, and a max-pool that keeps nothing."""
-        waiting = list(self.layers.values())
+        waiting, turn = list(self.layers.values()), 0
         while waiting:
             layer, *waiting = waiting
             if isinstance(layer, Conv) and waiting and isinstance(waiting[0], ReLU):
                 relu, *waiting = waiting
                 pool = bool(waiting) and not relu.training and layer.way == "winograd" and halves(waiting[0])
-                x = relu.keep(layer.forward(x, relu=True, pool=pool))
                 waiting = waiting[1:] if pool else waiting
+                passing = bool(waiting) and not waiting[0].training and not relu.training and layer.way != "loops"
+                room = f"map {turn % 2}" if passing else None  # the other of two holds x
+                x, turn = relu.keep(layer.forward(x, relu=True, pool=pool, room=room)), turn + 1
             else:
                 x = layer.forward(x)
         return x
