@@ -107,6 +107,13 @@ def test_relu_and_pool_on_the_way_out_are_those_of_the_layers(H, W, OC):
     np.testing.assert_array_equal(conv_rows_forward(x, w, b, 1, relu=True), np.maximum(by_rows, 0))
 
 
+@pytest.mark.parametrize("C", [3, 16, 40])
+def test_a_gate_on_the_way_back_is_that_of_the_layer(C):
+    x, w, _, dy = draw(5, 2, 9, 7, C, 20, 3, 3, 1, 1, np.float32)
+    dx, _, _ = conv3x3_backward(dy, x, w)
+    np.testing.assert_array_equal(conv3x3_backward(dy, x, w, gate=x)[0], np.where(x > 0, dx, 0))
+
+
 @pytest.mark.parametrize("convolve", [conv3x3_forward, lambda *arrays, relu: conv_rows_forward(*arrays, 1, relu=relu)])
 def test_a_nan_is_not_rectified_away(convolve):
     x, w, b, _ = draw(6, 1, 12, 12, 16, 16, 3, 3, 1, 1)

@@ -10,13 +10,13 @@ from numba import njit
 
 from minircnn.kernels import product_tile as product
 from minircnn.kernels import vectors
-from minircnn.kernels.vectors import fill, larger, load, load_some, store, store_some
+from minircnn.kernels.vectors import fill, larger, load, load_some, passed, store, store_some
 
 
 @njit
 def everything(x, y, count):
     v, w = load(x, 3), load_some(x, 1, count)
-    store(y, 0, larger(v - 2.5 * w + w, fill(x, 0.0)))
+    store(y, 0, larger(passed(w, v) - 2.5 * w + w, fill(x, 0.0)))
     store_some(y, 40, v, count)
 
 

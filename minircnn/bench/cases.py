@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from minircnn.bench.measure import Case
+from minircnn.bench.measure import Case, Work
 from minircnn.bench.peers import Peers
 from minircnn.detection import detect
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
@@ -20,7 +20,7 @@ from minircnn.kernels.sgd import sgd_update
 from minircnn.kernels.winograd import conv3x3_backward_w, conv3x3_backward_x
 from minircnn.layers import Conv, Parameter
 from minircnn.losses import smooth_l1, softmax_cross_entropy
-from minircnn.models import FastRCNN, vgg16, vgg_small
+from minircnn.models import VGG, FastRCNN, vgg16, vgg_small
 from minircnn.training.optim import SGD
 
 HEIGHT, WIDTH = 600, 800  # of an image, as the paper's are
@@ -178,8 +178,14 @@ def sgd(peers: Peers) -> Case:
     return Case("sgd fc6", lambda: sgd_update(value, grad, velocity, *scalars), peers.torch("sgd", value, grad))
 
 
-def step(architecture, height: int, width: int, classes: int, peers: Peers, name: str) -> Case:
+def step(architecture: VGG, height: int, width: int, classes: int, peers: Peers, name: str) -> Case:
     """A whole training step: 2 images, 128 RoIs, forward, losses, backward, SGD."""
+    ours, given = step_parts(architecture, height, width, classes)
+    return Case(name, ours, peers.torch("step", *given), note="dropout off" if name == "vgg16 step" else "")
+
+
+def step_parts(architecture: VGG, height: int, width: int, classes: int) -> tuple[Work, tuple]:
+    """Our step, and what a peer needs to do the same: model, images, rois, labels, targets."""
     model, rng = _model(architecture, classes)
     model.train()
     optimiser = SGD(model.named_parameters())
@@ -194,8 +200,7 @@ def step(architecture, height: int, width: int, classes: int, peers: Peers, name
         model.backward(dcls_score, dbbox_pred)
         optimiser.step(1e-6)
 
-    theirs = peers.torch("step", model, images, rois, labels, targets)
-    return Case(name, ours, theirs, note="dropout off" if name == "vgg16 step" else "")
+    return ours, (model, images, rois, labels, targets)
 
 
 def detection(regions: int, peers: Peers) -> Case:

@@ -20,6 +20,7 @@ def bench(
         Path | None, typer.Option(help="A Python whose torchvision the RoI pooling is compared with.")
     ] = None,
     only: Annotated[str | None, typer.Option(help='Only rows whose name holds this, as "conv3_1" or "dx".')] = None,
+    memory: Annotated[bool, typer.Option("--memory", help="Also the peak memory of a VGG16 training step.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Three runs each, and no row of a second or more.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the rows here too.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a bar chart here (png, svg, pdf).")] = None,
@@ -45,7 +46,8 @@ def bench(
             names.append(name)
         else:
             print(f"{name} is not installed and is left out: {remedy}")
-    cases = all_cases(Peers(tuple(names), torchvision_python))
+    peers = Peers(tuple(names), torchvision_python)
+    cases = all_cases(peers)
     chosen = [name for name in cases if only is None or only in name]
     if not chosen:
         raise InputError(f"--only {only!r} names no row; the rows are: {', '.join(cases)}")
@@ -61,6 +63,12 @@ def bench(
         figures = {"machine": machine, "sgemm_peak_gflops": peak, "rows": [row.to_dict() for row in rows]}
         write_figures(json, "bench", figures)  # after every row: whoever stops keeps what was measured
         print("\n".join([table_line(rows[-1]), *peer_lines(rows[-1])]), flush=True)
+    if memory:
+        from minircnn.bench.memory import peak_memory
+
+        figures["vgg16_step_peak_gb"] = peaks = peak_memory(peers)
+        write_figures(json, "bench", figures)
+        print("peak memory of a vgg16 step: " + ", ".join(f"{name} {gb:.2f} GB" for name, gb in peaks.items()))
     if plot is not None:
         save_plot(plot, rows, f"minircnn on {machine['cpu']}, {machine['threads']} threads")
     for note in dict.fromkeys(row.note for row in rows if row.note):

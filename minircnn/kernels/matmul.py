@@ -9,7 +9,7 @@ cache. Where `b` is the larger, the transposed product bᵀ aᵀ is computed and
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from minircnn.kernels.checks import check_floats, check_shape
+from minircnn.kernels.checks import check_floats, check_shape, output
 from minircnn.kernels.product_tile import ROWS, product_tile
 from minircnn.kernels.scratch import scratch
 from minircnn.kernels.vectors import VECTOR_BYTES, lanes, load, store, whole_vectors
@@ -19,13 +19,16 @@ BLOCK = 96  # rows of the larger operand at most
 SQUARE = 16  # what is laid out or turned at a time: reading and writing both use whole cache lines
 
 
-def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a (M, K) @ b (K, N) → (M, N), all of one float dtype; transposed views are read in place."""
+def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """a (M, K) @ b (K, N) → (M, N), all of one float dtype; transposed views are read in place.
+
+    out : where it goes, contiguous, neither `a` nor `b`; a new array if absent
+    """
     check_shape("matmul", "a", a, (None, None))
     check_shape("matmul", "b", b, (a.shape[1], None))
     check_floats("matmul", a=a, b=b)
     (M, K), N = a.shape, b.shape[1]
-    out = np.empty((M, N), a.dtype)
+    out = output("matmul", (M, N), a.dtype, out)
     if a.size == 0 or b.size == 0:
         out[:] = 0
         return out

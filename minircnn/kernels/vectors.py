@@ -15,14 +15,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 
-def _features() -> dict[str, bool]:
-    """What the processor can do that Numba compiles for: the one named by NUMBA_CPU_FEATURES, or this one."""
-    if config.CPU_FEATURES is not None:
-        return {feature[1:]: feature[0] == "+" for feature in config.CPU_FEATURES.split(",") if feature}
-    return llvmlite.binding.get_host_cpu_features()
-
-
-_FEATURES = _features()
+# Of the processor that Numba compiles for: this one, or the one described in NUMBA_CPU_FEATURES.
+_FEATURES = llvmlite.binding.get_host_cpu_features()
+if config.CPU_FEATURES is not None:
+    _FEATURES = {feature[1:]: feature[0] == "+" for feature in config.CPU_FEATURES.split(",") if feature}
 _WIDE, _ARM = bool(_FEATURES.get("avx512f")), bool(_FEATURES.get("neon"))
 # AVX-512 has 32 registers of 64 bytes, AVX 16 of 32, NEON 32 of 16, SSE 16 of 16.
 VECTOR_BYTES = 64 if _WIDE else 32 if _FEATURES.get("avx") else 16
@@ -74,6 +70,11 @@ def fill(array: np.ndarray, number: float) -> np.ndarray:
 def larger(v: np.ndarray, w: np.ndarray) -> np.ndarray:
     """The larger of two vectors, place by place; NaN where either is."""
     return np.maximum(v, w)
+
+
+def passed(gate: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """`vector` where `gate` is above zero, 0 elsewhere."""
+    return np.where(gate > 0, vector, 0).astype(vector.dtype)
 
 
 # The same for the compiler: each is written in LLVM's own instructions.
@@ -182,6 +183,11 @@ def _two_vectors(instruction):
     return combine
 
 
+def _generate_passed(builder, gate, v):
+    zero = ir.Constant(gate.type, [0.0] * gate.type.count)
+    return builder.select(builder.fcmp_ordered(">", gate, zero), v, zero)
+
+
 def _generate_larger(builder, v, w):
     larger = builder.select(builder.fcmp_ordered(">", v, w), v, w)  # w where either is NaN
     return builder.select(builder.fcmp_unordered("!=", v, v), v, larger)
@@ -190,6 +196,7 @@ def _generate_larger(builder, v, w):
 _add = _two_vectors(lambda builder, v, w: builder.fadd(v, w, flags=["contract"]))
 _subtract = _two_vectors(lambda builder, v, w: builder.fsub(v, w, flags=["contract"]))
 _larger = _two_vectors(_generate_larger)
+_passed = _two_vectors(_generate_passed)
 
 
 @intrinsic
@@ -225,18 +232,15 @@ overload(store_some)(
 )
 overload(fill)(lambda array, number: lambda array, number: _fill(array, number))
 overload(larger)(lambda v, w: lambda v, w: _larger(v, w))
+overload(passed)(lambda gate, vector: lambda gate, vector: _passed(gate, vector))
 
 
-@overload(operator.add)
-def _compiled_add(v, w):
-    if isinstance(v, Vector) and v == w:
-        return lambda v, w: _add(v, w)
+def _of_two_vectors(combine):
+    return lambda v, w: (lambda v, w: combine(v, w)) if isinstance(v, Vector) and v == w else None
 
 
-@overload(operator.sub)
-def _compiled_subtract(v, w):
-    if isinstance(v, Vector) and v == w:
-        return lambda v, w: _subtract(v, w)
+overload(operator.add)(_of_two_vectors(_add))
+overload(operator.sub)(_of_two_vectors(_subtract))
 
 
 @overload(operator.mul)

@@ -30,7 +30,7 @@ from minircnn.kernels.checks import check_floats, check_shape, output
 from minircnn.kernels.conv import check_conv
 from minircnn.kernels.product_tile import ROWS, product_tile
 from minircnn.kernels.scratch import scratch
-from minircnn.kernels.vectors import VECTOR_BYTES, lanes, load, store, store_some, whole_vectors
+from minircnn.kernels.vectors import VECTOR_BYTES, lanes, load, load_some, passed, store, store_some, whole_vectors
 from minircnn.kernels.winograd_filters import fill_filters, filters_shape, gather_filters, turned_round
 from minircnn.kernels.winograd_tile import (
     copy_tile,
@@ -54,6 +54,7 @@ def conv3x3_forward(
     filters: np.ndarray | None = None,
     relu: bool = False,
     pool: bool = False,
+    gate: np.ndarray | None = None,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Convolve with stride 1 and padding 1.
@@ -67,6 +68,7 @@ def conv3x3_forward(
     relu : replace what is below zero by zero on the way out
     pool : also take the maximum of each 2×2 window, the last ones cut off by the border; only with `relu`
 
+    gate : of y's shape, contiguous; y is 0 where it is not above zero
     out : where y goes, contiguous; a new array if absent
 
     Returns
@@ -95,7 +97,7 @@ def conv3x3_forward(
         fill_filters(w, filters)
     bias[:OC], bias[OC:] = b, 0
     _forward(
-        np.ascontiguousarray(x), filters, bias, relu, pool,
+        np.ascontiguousarray(x), filters, bias, relu, pool, gate is not None, y if gate is None else gate,
         v.reshape(owners, -1), v_tile, m.reshape(owners, -1), m_tile, y,
     )  # fmt: skip
     return y
@@ -115,7 +117,7 @@ def tiles_per_block(total: int, weights: int, owners: int) -> int:
 
 
 @njit(parallel=True, cache=True)
-def _forward(x, u, bias, relu, pool, v_room, v_tile, m_room, m_tile, y):
+def _forward(x, u, bias, relu, pool, gated, gate, v_room, v_tile, m_room, m_tile, y):
     N, H, W, channels = x.shape
     _, YH, YW, OC = y.shape
     _, panels, _, width = u.shape
@@ -125,7 +127,7 @@ def _forward(x, u, bias, relu, pool, v_room, v_tile, m_room, m_tile, y):
     owners, m_step = len(v_room), panels * width
     tiles = v_room.shape[1] // v_tile  # of a block
     side = 2 if pool else 4  # cells of y that a tile fills, along a side
-    x_flat, y_flat, u_flat = x.reshape(-1), y.reshape(-1), u.reshape(-1)
+    x_flat, y_flat, u_flat, gate_flat = x.reshape(-1), y.reshape(-1), u.reshape(-1), gate.reshape(-1)
     blocks = (N * per_image + tiles - 1) // tiles
     for owner in prange(owners):  # owner computes: a tile's cells of y are one owner's
         v, m = v_room[owner], m_room[owner]
@@ -161,29 +163,34 @@ def _forward(x, u, bias, relu, pool, v_room, v_tile, m_room, m_tile, y):
                             at = ((n * YH + tile // along * side + i) * YW + tile % along * side + j) * OC + oc
                             value = load(cells, (i * 4 + j) * lanes)
                             if oc + lanes <= OC:
-                                store(y_flat, at, value)
+                                store(y_flat, at, passed(load(gate_flat, at), value) if gated else value)
                             else:
-                                store_some(y_flat, at, value, OC - oc)
+                                left = OC - oc
+                                value = passed(load_some(gate_flat, at, left), value) if gated else value
+                                store_some(y_flat, at, value, left)
 
 
 def conv3x3_backward(
-    dy: np.ndarray, x: np.ndarray, w: np.ndarray, need_dx: bool = True
+    dy: np.ndarray, x: np.ndarray, w: np.ndarray, need_dx: bool = True, gate: np.ndarray | None = None
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-    """Gradients dx (None unless needed), dw, db, given dy (N, H, W, OC); the other shapes as in `conv3x3_forward`."""
+    """Gradients dx (None unless needed), dw, db, given dy (N, H, W, OC); the other shapes as in `conv3x3_forward`.
+
+    gate : of x's shape; dx is 0 where it is not above zero, which is the backward of a ReLU that gave x
+    """
     check_shape("conv3x3_backward", "w", w, (3, 3, None, None))
     check_conv("conv3x3_backward", x, w, None, 1, 1)
     check_shape("conv3x3_backward", "dy", dy, (*x.shape[:3], w.shape[3]))
     check_floats("conv3x3_backward", dy=dy, x=x)
-    return conv3x3_backward_x(dy, w) if need_dx else None, *conv3x3_backward_w(dy, x)
+    return conv3x3_backward_x(dy, w, gate) if need_dx else None, *conv3x3_backward_w(dy, x)
 
 
-def conv3x3_backward_x(dy: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """dx alone.
+def conv3x3_backward_x(dy: np.ndarray, w: np.ndarray, gate: np.ndarray | None = None) -> np.ndarray:
+    """dx alone; `gate` as in `conv3x3_backward`.
 
     y[h] = Σ x[h + kh - 1] w[kh] turns into dx[h] = Σ dy[h + 1 - kh] w[kh]: with kh counted from the other end this is
     a convolution of dy, its filters turned round and their C and OC exchanged.
     """
-    return conv3x3_forward(dy, turned_round(w), np.zeros(w.shape[2], dy.dtype))
+    return conv3x3_forward(dy, turned_round(w), np.zeros(w.shape[2], dy.dtype), gate=gate)
 
 
 def conv3x3_backward_w(dy: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

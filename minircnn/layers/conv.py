@@ -79,11 +79,15 @@ class Conv(Layer):
             self._filters = w.copy(), conv3x3_filters(w)
         return self._filters[1]
 
-    def backward(self, dy: np.ndarray) -> np.ndarray | None:
-        """dy (N, OH, OW, OC) → dx (N, H, W, C), or None where `needs_dx` is False; fills dweight and dbias."""
+    def backward(self, dy: np.ndarray, *, gate: np.ndarray | None = None) -> np.ndarray | None:
+        """dy (N, OH, OW, OC) → dx (N, H, W, C), or None where `needs_dx` is False; fills dweight and dbias.
+
+        With the y of a ReLU that gave x as `gate`, dx is already what that ReLU's backward makes of it (only the way
+        "winograd").
+        """
         x, w = self.saved("x"), self.weight.value
         if self.way == "winograd":
-            dx, dw, db = conv3x3_backward(dy, x, w, self.needs_dx)
+            dx, dw, db = conv3x3_backward(dy, x, w, self.needs_dx, gate)
         elif self.way == "rows":
             dx, dw, db = conv_rows_backward(dy, x, w, self.padding, self.needs_dx)
         else:

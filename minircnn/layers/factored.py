@@ -44,5 +44,5 @@ class FactoredLinear(Layer):
         x, between = self.saved("x"), self.saved("between")
         self.second.grad, self.bias.grad = matmul(between.T, dy), dy.sum(axis=0)
         dbetween = matmul(dy, self.second.value.T)
-        self.first.grad = matmul(x.T, dbetween)
+        self.first.grad = matmul(x.T, dbetween, self.first.last_grad(x.dtype))
         return matmul(dbetween, self.first.value.T)

@@ -15,12 +15,18 @@ class Parameter:
     """A learned array, its gradient, and how it learns.
 
     `lr_multiplier` 0 freezes it; the paper's biases have 2 and no decay. Freezing and such rules are data, not code.
+    The next backward may write over the array that `grad` is: whoever wants to keep it takes a copy.
     """
 
     value: np.ndarray
     lr_multiplier: float = 1.0
     decay_multiplier: float = 1.0
     grad: np.ndarray | None = field(default=None, repr=False)
+
+    def last_grad(self, dtype: np.dtype) -> np.ndarray | None:
+        """The array of the last gradient, for the next one to be written to, or None where it does not fit."""
+        fits = self.grad is not None and self.grad.dtype == dtype and self.grad.shape == self.value.shape
+        return self.grad if fits else None
 
     @property
     def learns(self) -> bool:

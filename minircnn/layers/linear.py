@@ -39,6 +39,6 @@ class Linear(Layer):
     def backward(self, dy: np.ndarray) -> np.ndarray:
         """dy (R, OUT) → dx = dy @ weightᵀ (R, IN); dweight = xᵀ @ dy, dbias = Σ dy."""
         x = self.saved("x")
-        self.weight.grad = matmul(x.T, dy)
+        self.weight.grad = matmul(x.T, dy, self.weight.last_grad(x.dtype))  # fc6's has 411 MB: no second one
         self.bias.grad = dy.sum(axis=0)
         return matmul(dy, self.weight.value.T)

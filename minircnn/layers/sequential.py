@@ -50,27 +50,45 @@ class Sequential(Layer):
             layer.needs_dx = index > lowest
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        """Layer after layer; a convolution takes along the ReLU after it, and a max-pool that keeps nothing."""
-        waiting, turn = list(self.layers.values()), 0
-        while waiting:
-            layer, *waiting = waiting
-            if isinstance(layer, Conv) and waiting and isinstance(waiting[0], ReLU):
-                relu, *waiting = waiting
-                pool = bool(waiting) and not relu.training and layer.way == "winograd" and halves(waiting[0])
-                waiting = waiting[1:] if pool else waiting
-                passing = bool(waiting) and not waiting[0].training and not relu.training and layer.way != "loops"
-                room = f"map {turn % 2}" if passing else None  # the other of two holds x
-                x, turn = relu.keep(layer.forward(x, relu=True, pool=pool, room=room)), turn + 1
-            else:
-                x = layer.forward(x)
-        return x
+        """Layer after layer. Those that keep nothing take one image at a time: half the memory for two of them."""
+        layers = list(self.layers.values())
+        first = next((index for index, layer in enumerate(layers) if layer.training), len(layers))
+        if first > 0 and len(x) > 1:
+            x = np.concatenate([_through(layers[:first], x[n : n + 1]) for n in range(len(x))])
+            layers = layers[first:]
+        return _through(layers, x)
 
     def backward(self, dy: np.ndarray) -> np.ndarray | None:
-        """Gradient with respect to the input of the lowest learning layer, or None where that layer skips it."""
-        lowest = self.lowest_that_learns()
-        for layer in reversed(list(self.layers.values())[lowest:]):
-            dy = layer.backward(dy)
+        """Gradient with respect to the input of the lowest learning layer, or None where that layer skips it.
+
+        A convolution takes along the gate of the ReLU below it, as it took along the ReLU above it in forward.
+        """
+        waiting = list(self.layers.values())[self.lowest_that_learns() :]
+        while waiting:
+            *waiting, layer = waiting
+            if isinstance(layer, Conv) and layer.way == "winograd" and waiting and isinstance(waiting[-1], ReLU):
+                *waiting, relu = waiting
+                dy = layer.backward(dy, gate=relu.saved("y"))
+            else:
+                dy = layer.backward(dy)
         return dy
+
+
+def _through(layers: list[Layer], x: np.ndarray) -> np.ndarray:
+    """Forward; a convolution takes along the ReLU after it, and a max-pool that keeps nothing."""
+    waiting, turn = list(layers), 0
+    while waiting:
+        layer, *waiting = waiting
+        if isinstance(layer, Conv) and waiting and isinstance(waiting[0], ReLU):
+            relu, *waiting = waiting
+            pool = bool(waiting) and not relu.training and layer.way == "winograd" and halves(waiting[0])
+            waiting = waiting[1:] if pool else waiting
+            passing = bool(waiting) and not waiting[0].training and not relu.training and layer.way != "loops"
+            room = f"map {turn % 2}" if passing else None  # the other of two holds x
+            x, turn = relu.keep(layer.forward(x, relu=True, pool=pool, room=room)), turn + 1
+        else:
+            x = layer.forward(x)
+    return x
 
 
 def halves(layer: Layer) -> bool:
