@@ -14,7 +14,6 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-
 # Of the processor that Numba compiles for: this one, or the one described in NUMBA_CPU_FEATURES.
 _FEATURES = llvmlite.binding.get_host_cpu_features()
 if config.CPU_FEATURES is not None:
