@@ -21,6 +21,7 @@ from minircnn.kernels.winograd import conv3x3_backward_w, conv3x3_backward_x
 from minircnn.layers import Conv, Parameter
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import VGG, FastRCNN, vgg16, vgg_small
+from minircnn.proposals import ProposalSettings, propose
 from minircnn.training.optim import SGD
 
 HEIGHT, WIDTH = 600, 800  # of an image, as the paper's are
@@ -61,7 +62,9 @@ def all_cases(peers: Peers) -> dict[str, Callable[[], Case]]:
     cases["small step"] = lambda: step(vgg_small(), 160, 160, 10, peers, "small step")
     cases["vgg16 step"] = lambda: step(vgg16(), HEIGHT, WIDTH, K, peers, "vgg16 step")
     for regions in (300, 2000):
-        cases[f"detect {regions}"] = lambda r=regions: detection(r, peers)
+        cases[f"detect {regions}"] = lambda r=regions: detection(r, False, peers)
+        cases[f"detect {regions} SVD"] = lambda r=regions: detection(r, True, peers)
+    cases["selective search"] = lambda: search(HEIGHT, WIDTH)
     return cases
 
 
@@ -203,14 +206,28 @@ def step_parts(architecture: VGG, height: int, width: int, classes: int) -> tupl
     return ours, (model, images, rois, labels, targets)
 
 
-def detection(regions: int, peers: Peers) -> Case:
-    """From an image's pixels and its proposals to boxes, VGG16; the search for proposals is not in it."""
+def detection(regions: int, svd: bool, peers: Peers) -> Case:
+    """From an image's pixels and its proposals to boxes, VGG16; `svd`: ours compressed, the peers' not."""
     model, rng = _model(vgg16(), K)
     image = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     proposals = _rois(rng, regions, 1, HEIGHT, WIDTH)[:, 1:]
     theirs = peers.torch("detection", model, image, proposals)
-    note = "from given proposals: Selective Search comes on top"
-    return Case(f"detect {regions}", lambda: detect(model, image, proposals), theirs, note=note)
+    if svd:
+        model, _ = _model(replace(vgg16(), ranks=(1024, 256)), K)
+    name = f"detect {regions} SVD" if svd else f"detect {regions}"
+    return Case(name, lambda: detect(model, image, proposals), theirs, note=SVD if svd else SEARCH)
+
+
+def search(height: int, width: int) -> Case:
+    """Selective Search by OpenCV, which runs on one core; every framework has to wait for it."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (height // 50, width // 50, 3), dtype=np.uint8)
+    image = np.kron(coarse, np.ones((50, 50, 1), np.uint8)) + rng.integers(0, 20, (height, width, 3), dtype=np.uint8)
+    return Case("selective search", lambda: propose(image, ProposalSettings()), note=SEARCH)
+
+
+SEARCH = "detect starts from given proposals: the search for them comes on top, here and in any framework"
+SVD = "SVD: fc6 and fc7 cut to 1024 and 256 singular values here, whole in the peer"
 
 
 def _model(architecture, classes: int) -> tuple[FastRCNN, np.random.Generator]:

@@ -22,6 +22,7 @@ def evaluate(
     Example: minircnn eval runs/first --data scenes --split validation
     """
     import tempfile
+    import time
 
     from minircnn.data import DeepFashion2
     from minircnn.evaluate import evaluate_model
@@ -38,9 +39,15 @@ def evaluate(
         samples, left_out = with_proposals(samples, cache, console, skip_bad)
         for sentence in left_out:
             console.say(f"skipped: {sentence}")
+        began = time.perf_counter()
         measures, _, truths = evaluate_model(detector, samples, cache, progress=console)
+        seconds = time.perf_counter() - began
         recall = proposal_recall((cache.get(truth), truth.boxes) for truth in truths)
     metrics = measures.as_metrics() | {"proposal_recall50": recall[0.5], "proposal_recall70": recall[0.7]}
+    metrics["seconds_per_image"] = seconds / max(1, len(truths))
     write_figures(json, "eval", metrics | {"skipped": left_out})
     print_measures(metrics)
     print(f"proposals reach {figure(recall[0.5])} of the garments at IoU 0.5, {figure(recall[0.7])} at 0.7")
+    print(
+        f"{len(truths)} images in {seconds:.1f} s, {1000 * metrics['seconds_per_image']:.0f} ms each, from proposals on"
+    )
