@@ -140,3 +140,14 @@ def test_detection_forgets_no_change_of_a_weight(rng):
     layer.weight.value[1, 1, 3, 2] += 1
     after = layer.forward(x)
     np.testing.assert_allclose((after - before)[..., 2], x[..., 3], atol=1e-9)
+
+
+def test_detection_in_rooms_that_are_kept_gives_what_new_arrays_give(rng):
+    model = FastRCNN(replace(vgg_small(), hidden=(20, 30)), num_classes=3, rng=rng)
+    images = rng.standard_normal((1, 40, 48, 3), np.float32)
+    rois = np.array([[0, 0, 0, 30, 30], [0, 5, 6, 20, 39], [0, 50, 50, 60, 60]], np.float32)
+    first = model.forward(images, rois)
+    model.forward(-images, rois[:2])  # writes over the rooms
+    pooled = model.roi_pool.forward(model.forward_features(images), rois)
+    for got, want in zip(first, model.forward_pooled(pooled), strict=True):
+        np.testing.assert_array_equal(got, want)

@@ -90,7 +90,7 @@ class FastRCNN:
 
     def forward_rois(self, features: np.ndarray, rois: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """features (N, FH, FW, C), rois (R, 5) → cls_score (R, K+1), bbox_pred (R, 4(K+1))."""
-        return self.forward_pooled(self.roi_pool.forward(features, rois))  # (R, PH, PW, C)
+        return self.forward_pooled(self.roi_pool.forward(features, rois, passing=not self.training))  # (R, PH, PW, C)
 
     def forward_pooled(self, pooled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """pooled (R, PH, PW, C) → cls_score (R, K+1), bbox_pred (R, 4(K+1)): fc6, fc7 and the two outputs."""
