@@ -115,21 +115,41 @@ def test_features_of_600_pixels_are_38_cells():
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_layers_taken_along_give_what_they_give_one_by_one(frozen, rng):
-    """Fused ReLU and pool, and maps that are written over: the same features, twice and for other sizes."""
+@pytest.mark.parametrize("images", [1, 2])
+def test_layers_taken_along_give_what_they_give_one_by_one(frozen, images, rng):
+    """Fused ReLU, pool and gates, and maps that are written over: the same features, for other sizes in between."""
     architecture = replace(vgg16(), blocks=((16, 20), (24,), (20, 18)), frozen=("conv1_1", "conv1_2") if frozen else ())
     backbone = architecture.build(rng)
     for training in (False, True):
         backbone.set_training(training)
         results = []
         for size in ((37, 50), (20, 33), (37, 50)):
-            x = np.random.default_rng(size[0]).standard_normal((2, *size, 3)).astype(np.float32)
+            x = np.random.default_rng(size[0]).standard_normal((images, *size, 3)).astype(np.float32)
             want = x
             for layer in backbone.layers.values():
                 want = layer.forward(want)
             results.append((backbone.forward(x), want))
         for got, want in results:  # the first is still what it was after the others
             np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("images", [1, 2])
+def test_gates_taken_along_on_the_way_back_give_the_same_gradients(frozen, images, rng):
+    architecture = replace(vgg16(), blocks=((16, 20), (24,), (20, 18)), frozen=("conv1_1", "conv1_2") if frozen else ())
+    backbone = architecture.build(rng)
+    backbone.set_training(True)
+    x = rng.standard_normal((images, 37, 50, 3), np.float32)
+    dy = rng.standard_normal(backbone.forward(x).shape, np.float32)
+    backbone.backward(dy)
+    learning = [parameter for _, parameter in backbone.named_parameters() if parameter.learns]
+    got = [parameter.grad.copy() for parameter in learning]
+    for layer in backbone.layers.values():
+        x = layer.forward(x)
+    for layer in reversed(list(backbone.layers.values())[backbone.lowest_that_learns() :]):
+        dy = layer.backward(dy)
+    for gradient, parameter in zip(got, learning, strict=True):
+        np.testing.assert_array_equal(gradient, parameter.grad)
 
 
 def test_detection_forgets_no_change_of_a_weight(rng):
