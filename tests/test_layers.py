@@ -141,6 +141,9 @@ def test_gates_taken_along_on_the_way_back_give_the_same_gradients(frozen, image
     backbone.set_training(True)
     x = rng.standard_normal((images, 37, 50, 3), np.float32)
     dy = rng.standard_normal(backbone.forward(x).shape, np.float32)
+    other = architecture.build(rng)
+    other.set_training(False)
+    other.forward(-x)  # has its own way through the rooms, before this one is back
     backbone.backward(dy)
     learning = [parameter for _, parameter in backbone.named_parameters() if parameter.learns]
     got = [parameter.grad.copy() for parameter in learning]
