@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.errors import InputError
-from minircnn.models import BACKBONES, FastRCNN
+from minircnn.models import BACKBONES, VGG, FastRCNN
 from minircnn.training.checkpoint import Checkpoint
 from minircnn.training.data import TrainingData
 from minircnn.training.settings import TrainSettings
 from minircnn.weights.model_file import assign, load_model
+from minircnn.weights.torch_file import is_torch_file
+from minircnn.weights.vgg16_torch import read_vgg16
 
 
 def first_model(
@@ -20,7 +22,7 @@ def first_model(
 
     Returns
     -------
-    model : random weights, or those of `settings.weights` with that file's preprocessing
+    model : random weights, or those of `settings.weights`, a model file or torchvision's VGG16, with its preprocessing
     same_classes : whether the output layers came along; with other classes they are new
     notes : what of it the user may not expect
     """
@@ -35,6 +37,8 @@ def first_model(
             architecture = replace(architecture, frozen=())
         return FastRCNN(architecture, len(class_names), rng, class_names), False, notes
     path = Path(settings.weights)
+    if path.is_file() and is_torch_file(path):
+        return _pretrained(path, architecture, class_names, rng)
     source = load_model(path)
     architecture = replace(architecture, preprocessing=source.architecture.preprocessing)
     model = FastRCNN(architecture, len(class_names), rng, class_names, output_size=source.roi_pool.output_size)
@@ -46,6 +50,17 @@ def first_model(
     assign(model, weights | {name: own[name] for name in own if name.startswith(("cls_score", "bbox_pred"))}, path)
     shown = ", ".join(source.class_names[:4]) + (", …" if len(source.class_names) > 4 else "")
     return model, False, [f"{path} was trained on other classes ({shown}): cls_score and bbox_pred begin anew"]
+
+
+def _pretrained(
+    path: Path, architecture: VGG, class_names: tuple[str, ...], rng: np.random.Generator
+) -> tuple[FastRCNN, bool, list[str]]:
+    """A model on a network that was trained to classify: its convolutions, and fc6 and fc7 where the file has them."""
+    parameters, preprocessing, notes = read_vgg16(path, architecture)
+    model = FastRCNN(replace(architecture, preprocessing=preprocessing), len(class_names), rng, class_names)
+    own = {name: parameter.value for name, parameter in model.named_parameters()}
+    assign(model, own | parameters, path)
+    return model, False, notes
 
 
 def check_same_data(data: TrainingData, checkpoint: Checkpoint, settings: TrainSettings) -> None:
