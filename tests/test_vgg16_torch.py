@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from minircnn.errors import InputError
 from minircnn.models import BACKBONES, FastRCNN, vgg16
@@ -73,6 +74,30 @@ def test_a_run_begins_with_what_pytorch_computes(prefix, tmp_path, monkeypatch):
     np.testing.assert_allclose(seen[0], hidden.numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("timm", [False, True], ids=["torchvision", "timm"])
+def test_safetensors_with_these_names_load_alike(timm, tmp_path, monkeypatch):
+    network = torchvision_like()
+    want, _, _ = begin(saved(network, tmp_path), monkeypatch)
+    tensors = {name: value.numpy() for name, value in network.state_dict().items()}
+    if timm:
+        for old, new, shape in (("0", "fc1", (24, 16, 7, 7)), ("3", "fc2", (20, 24, 1, 1))):
+            tensors[f"pre_logits.{new}.weight"] = tensors.pop(f"classifier.{old}.weight").reshape(shape)
+            tensors[f"pre_logits.{new}.bias"] = tensors.pop(f"classifier.{old}.bias")
+        tensors = {name.replace("classifier.6", "head.fc"): value for name, value in tensors.items()}
+    save_file(tensors, tmp_path / "vgg16.safetensors")
+    got, _, _ = begin(tmp_path / "vgg16.safetensors", monkeypatch)
+    for (name, parameter), (_, expected) in zip(got.named_parameters(), want.named_parameters(), strict=True):
+        np.testing.assert_array_equal(parameter.value, expected.value, err_msg=name)
+
+
+def test_other_files_are_left_to_the_reader_of_model_files(tmp_path, monkeypatch):
+    save_file({"a": np.zeros(3, np.float32)}, tmp_path / "a.safetensors")
+    (tmp_path / "b.safetensors").write_bytes(b"words")
+    for name, words in (("a", "was not written by minircnn"), ("b", "damaged or no safetensors file")):
+        with pytest.raises(InputError, match=words):
+            begin(tmp_path / f"{name}.safetensors", monkeypatch)
+
+
 def test_a_backbone_alone_loads_and_says_so(tmp_path, monkeypatch):
     model, _, notes = begin(saved(torchvision_like(classifier=False), tmp_path), monkeypatch)
     assert isinstance(model, FastRCNN)
@@ -90,7 +115,9 @@ def test_caffes_weights_in_torchs_names_keep_caffes_pixels(tmp_path, monkeypatch
 def test_another_network_is_one_sentence(tmp_path, monkeypatch):
     network = torchvision_like()
     network["features"][5] = torch.nn.Conv2d(5, 7, 3)
-    with pytest.raises(InputError, match=r"features.5.weight has shape \(7, 5, 3, 3\), it should be of \(6, 5, 3, 3\)"):
+    with pytest.raises(
+        InputError, match=r"features.5.weight should be of \(6, 5, 3, 3\), and has shape \(7, 5, 3, 3\)"
+    ):
         begin(saved(network, tmp_path), monkeypatch)
     network = torchvision_like()
     network["features"][0].weight.data[0, 0, 0, 0] = float("nan")

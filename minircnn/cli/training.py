@@ -42,7 +42,7 @@ def train(
     format: Annotated[str, typer.Option(help="Layout of --data.")] = "deepfashion2",
     backbone: Annotated[str, typer.Option(help="vgg_small or vgg16.")] = "vgg_small",
     weights: Annotated[
-        Path | None, typer.Option(help="Start from this model file, or torchvision's VGG16 (.pth).")
+        Path | None, typer.Option(help="Start from this model file, or torchvision's or timm's VGG16.")
     ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Times the set is seen; suits data and backbone if absent.")

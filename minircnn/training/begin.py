@@ -11,8 +11,7 @@ from minircnn.training.checkpoint import Checkpoint
 from minircnn.training.data import TrainingData
 from minircnn.training.settings import TrainSettings
 from minircnn.weights.model_file import assign, load_model
-from minircnn.weights.torch_file import is_torch_file
-from minircnn.weights.vgg16_torch import read_vgg16
+from minircnn.weights.vgg16_torch import holds_vgg16, read_vgg16
 
 
 def first_model(
@@ -37,7 +36,7 @@ def first_model(
             architecture = replace(architecture, frozen=())
         return FastRCNN(architecture, len(class_names), rng, class_names), False, notes
     path = Path(settings.weights)
-    if path.is_file() and is_torch_file(path):
+    if path.is_file() and holds_vgg16(path):
         return _pretrained(path, architecture, class_names, rng)
     source = load_model(path)
     architecture = replace(architecture, preprocessing=source.architecture.preprocessing)
