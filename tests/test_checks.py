@@ -6,11 +6,12 @@ import pytest
 from minircnn.boxes import clip_boxes, decode_boxes, encode_boxes, flip_boxes, iou_matrix, nms
 from minircnn.detection import DetectionSettings, detect, select_detections
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
-from minircnn.kernels.conv_rows import conv_rows_backward, conv_rows_forward
+from minircnn.kernels.conv_rows import conv_rows_backward, conv_rows_backward_w, conv_rows_forward
 from minircnn.kernels.matmul import matmul
 from minircnn.kernels.max_pool import max_pool_backward, max_pool_forward
 from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
-from minircnn.kernels.winograd import conv3x3_backward, conv3x3_forward
+from minircnn.kernels.winograd import conv3x3_backward, conv3x3_backward_w, conv3x3_forward
+from minircnn.kernels.winograd_filters import conv3x3_filters
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, Preprocessing, vgg_small
 from minircnn.targets import SamplingSettings, sample_rois
@@ -69,6 +70,22 @@ WRONG = {
     "Winograd of 5×5": (lambda: conv3x3_forward(MAP, np.zeros((5, 5, 2, 4)), BIAS), "w should have shape"),
     "Winograd of two dtypes": (lambda: conv3x3_forward(MAP, KERNEL.astype(float), BIAS), "float64"),
     "Winograd's dy of another size": (lambda: conv3x3_backward(OUT[:, 1:], MAP, KERNEL), "dy should have shape"),
+    "Winograd's dy of another map alone": (lambda: conv3x3_backward_w(OUT[:, 1:], MAP), "dy should have shape"),
+    "Winograd's dy of two dtypes": (lambda: conv3x3_backward_w(OUT.astype(float), MAP), "float64"),
+    "Winograd's filters of another kernel": (
+        lambda: conv3x3_forward(MAP, KERNEL, BIAS, filters=conv3x3_filters(KERNEL[:, :, :1])),
+        "filters should have shape",
+    ),
+    "Winograd's filters of two dtypes": (
+        lambda: conv3x3_forward(MAP, KERNEL, BIAS, filters=conv3x3_filters(KERNEL).astype(float)),
+        "float64",
+    ),
+    "Winograd's gate of another map": (lambda: conv3x3_forward(MAP, KERNEL, BIAS, gate=OUT[:, 1:]), "gate should have"),
+    "rows' dy of another size alone": (
+        lambda: conv_rows_backward_w(OUT[:, 1:], MAP, KERNEL.shape, 1),
+        "dy should have shape",
+    ),
+    "a map for another out": (lambda: conv3x3_forward(MAP, KERNEL, BIAS, out=OUT[:, 1:]), "out should be"),
     "Winograd's pool alone": (lambda: conv3x3_forward(MAP, KERNEL, BIAS, pool=True), "pool needs relu"),
     "product of unequal sides": (lambda: matmul(np.zeros((2, 3)), np.zeros((4, 2))), r"b should have shape \(3, any"),
     "scores of whole numbers": (lambda: softmax_cross_entropy(SCORES.astype(int), LABELS), "float32"),
@@ -115,6 +132,9 @@ def test_the_calls_above_are_wrong_in_one_thing_only():
     conv_rows_forward(MAP, KERNEL, BIAS, 1)
     conv3x3_backward(OUT, MAP, KERNEL)
     conv3x3_forward(MAP, KERNEL, BIAS, relu=True, pool=True)
+    conv3x3_forward(MAP, KERNEL, BIAS, filters=conv3x3_filters(KERNEL), gate=OUT, out=np.empty_like(OUT))
+    conv3x3_backward_w(OUT, MAP)
+    conv_rows_backward_w(OUT, MAP, KERNEL.shape, 1)
     conv2d_forward(MAP, KERNEL, BIAS, 1, 1)
     softmax_cross_entropy(SCORES, LABELS)
     smooth_l1(PRED, TARGETS, LABELS)

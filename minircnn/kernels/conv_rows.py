@@ -109,9 +109,7 @@ def conv_rows_backward(
     dy: np.ndarray, x: np.ndarray, w: np.ndarray, padding: int, need_dx: bool = True
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
     """Gradients dx (None unless needed), dw, db; shapes as in `conv.conv2d_backward`."""
-    OH, OW = check_conv("conv_rows_backward", x, w, None, 1, padding)
-    check_shape("conv_rows_backward", "dy", dy, (len(x), OH, OW, w.shape[3]))
-    check_floats("conv_rows_backward", dy=dy, x=x)
+    check_conv("conv_rows_backward", x, w, None, 1, padding)
     return conv_rows_backward_x(dy, w, padding) if need_dx else None, *conv_rows_backward_w(dy, x, w.shape, padding)
 
 
@@ -132,7 +130,10 @@ def conv_rows_backward_w(
     dy: np.ndarray, x: np.ndarray, w_shape: tuple[int, int, int, int], padding: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """dw, of shape `w_shape`, and db (OC,) alone."""
+    OH, OW = check_conv("conv_rows_backward", x, np.broadcast_to(x.dtype.type(0), w_shape), None, 1, padding)
     KH, KW, C, OC = w_shape
+    check_shape("conv_rows_backward", "dy", dy, (len(x), OH, OW, OC))
+    check_floats("conv_rows_backward", dy=dy, x=x)
     width = whole_vectors(OC, x.dtype, 2)
     rows = -(-KW * KH * C // ROWS) * ROWS
     partial = np.zeros((GRADIENT_GROUPS, rows + 1, width), x.dtype)

@@ -6,19 +6,20 @@ with six points (0, ±3/4, ±3/2 and ∞) that takes 6 multiplications instead o
 
     y (4) = Aᵀ [ (G g) ⊙ (Bᵀ d) ]        g: 3 taps, d: 6 inputs, ⊙: value by value
 
-G evaluates the filter, Aᵀ and Bᵀ are the adjoints of evaluating an output and of finding the polynomial; their entries
-are the small constants below. In two dimensions each matrix is applied along columns, then along rows, so a tile of
+G evaluates the filter, Aᵀ and Bᵀ are the adjoints of evaluating an output and of finding the polynomial; they are
+written out in `winograd_tile.py`. In two dimensions each matrix is applied along columns, then along rows, so a tile of
 4×4 outputs takes 36 multiplications instead of 144. They are summed over channels *before* Aᵀ comes in, so for each
 of the 36 places k they are one matrix product over tiles and channels. A tile's journey:
 
-    6×6 cells of x, C channels    → V[tile, k, C]  = Bᵀ d B           `_tile_in`
+    6×6 cells of x, C channels    → V[tile, k, C]  = Bᵀ d B           `tile_in`
     the filters, once             → U[k, C, OC]    = G g Gᵀ           `conv3x3_filters`
     for each k                    → M[tile, k, OC] = V[:, k] @ U[k]   `product_tile`
-    36 values, OC channels        → 4×4 cells of y = Aᵀ M A + bias    `_tile_out`
+    36 values, OC channels        → 4×4 cells of y = Aᵀ M A + bias    `tile_out`
 
 A block of tiles makes the whole journey before the next one starts, so that V and M stay in a core's own cache.
-`winograd_backward.py` walks back: dx is this convolution of dy with the filters turned round, and dw is the adjoint
-of the four steps. `conv.py` computes the same by the definition, and both are held to it.
+Backward, below, dx is this convolution of dy with the filters turned round, and dw is the adjoint of the four steps,
+with all tiles of a chunk side by side for each k: V (36, tiles, C), dM (36, tiles, OC), dU (36, C, OC). `conv.py`
+computes the same by the definition, and both are held to it.
 """
 
 import math
@@ -32,15 +33,8 @@ from minircnn.kernels.product_tile import ROWS, product_tile
 from minircnn.kernels.scratch import scratch
 from minircnn.kernels.vectors import VECTOR_BYTES, lanes, load, load_some, passed, store, store_some, whole_vectors
 from minircnn.kernels.winograd_filters import fill_filters, filters_shape, gather_filters, turned_round
-from minircnn.kernels.winograd_tile import (
-    copy_tile,
-    pool_cells,
-    tile_gradient_in,
-    tile_in,
-    tile_out,
-)
+from minircnn.kernels.winograd_tile import copy_tile, pool_cells, tile_gradient_in, tile_in, tile_out
 
-TILE = 4  # outputs along a side; 6 inputs
 MANY_WEIGHTS = 1 << 17  # C*OC from which U is read from memory in every block, and blocks must be large to pay for it
 GRADIENT_TILES = 240  # whose V and dM are at hand at once while dU is summed up
 PARTS = 60  # of these tiles, shared out among threads
@@ -67,8 +61,7 @@ def conv3x3_forward(
     filters : what `conv3x3_filters(w)` gave, where w has not changed since
     relu : replace what is below zero by zero on the way out
     pool : also take the maximum of each 2×2 window, the last ones cut off by the border; only with `relu`
-
-    gate : of y's shape, contiguous; y is 0 where it is not above zero
+    gate : of y's shape and dtype; y is 0 where it is not above zero
     out : where y goes, contiguous; a new array if absent
 
     Returns
@@ -78,7 +71,7 @@ def conv3x3_forward(
     Raises
     ------
     ValueError
-        Arrays that do not fit each other, another kernel than 3×3, `pool` without `relu`.
+        Arrays that do not fit each other, another kernel than 3×3, `pool` without `relu`, filters of another w's shape.
     """
     check_shape("conv3x3_forward", "w", w, (3, 3, None, None))
     N, (H, W), OC = len(x), check_conv("conv3x3_forward", x, w, b, 1, 1), w.shape[3]
@@ -90,14 +83,19 @@ def conv3x3_forward(
     tiles = tiles_per_block(N * tiles_along(H) * tiles_along(W), C * OC, owners)
     # One vector more: with powers of two between them, all tiles would want the same few lines of the cache.
     v_tile, m_tile = 36 * C + lanes(x.dtype), 36 * width + lanes(x.dtype)
+    for name, array, expected in (("gate", gate, y.shape), ("filters", filters, filters_shape(w))):
+        if array is not None:
+            check_shape("conv3x3_forward", name, array, expected)
+            check_floats("conv3x3_forward", **{"x": x, name: array})
     shape = filters_shape(w) if filters is None else (0,)
     v, m, bias, u = scratch(x.dtype, owners * tiles * v_tile, owners * tiles * m_tile, width, math.prod(shape))
     if filters is None:
         filters = u.reshape(shape)
         fill_filters(w, filters)
     bias[:OC], bias[OC:] = b, 0
+    gated, gate = gate is not None, np.ascontiguousarray(y if gate is None else gate)
     _forward(
-        np.ascontiguousarray(x), filters, bias, relu, pool, gate is not None, y if gate is None else gate,
+        np.ascontiguousarray(x), np.ascontiguousarray(filters), bias, relu, pool, gated, gate,
         v.reshape(owners, -1), v_tile, m.reshape(owners, -1), m_tile, y,
     )  # fmt: skip
     return y
@@ -106,7 +104,7 @@ def conv3x3_forward(
 @njit
 def tiles_along(size: int) -> int:
     """Tiles that cover `size` cells."""
-    return (size + TILE - 1) // TILE
+    return (size + 3) // 4
 
 
 def tiles_per_block(total: int, weights: int, owners: int) -> int:
@@ -165,9 +163,9 @@ def _forward(x, u, bias, relu, pool, gated, gate, v_room, v_tile, m_room, m_tile
                             if oc + lanes <= OC:
                                 store(y_flat, at, passed(load(gate_flat, at), value) if gated else value)
                             else:
-                                left = OC - oc
-                                value = passed(load_some(gate_flat, at, left), value) if gated else value
-                                store_some(y_flat, at, value, left)
+                                few = OC - oc
+                                value = passed(load_some(gate_flat, at, few), value) if gated else value
+                                store_some(y_flat, at, value, few)
 
 
 def conv3x3_backward(
@@ -180,12 +178,11 @@ def conv3x3_backward(
     check_shape("conv3x3_backward", "w", w, (3, 3, None, None))
     check_conv("conv3x3_backward", x, w, None, 1, 1)
     check_shape("conv3x3_backward", "dy", dy, (*x.shape[:3], w.shape[3]))
-    check_floats("conv3x3_backward", dy=dy, x=x)
     return conv3x3_backward_x(dy, w, gate) if need_dx else None, *conv3x3_backward_w(dy, x)
 
 
 def conv3x3_backward_x(dy: np.ndarray, w: np.ndarray, gate: np.ndarray | None = None) -> np.ndarray:
-    """dx alone; `gate` as in `conv3x3_backward`.
+    """dx (N, H, W, C) alone, given dy (N, H, W, OC) and w (3, 3, C, OC); `gate` as in `conv3x3_backward`.
 
     y[h] = Σ x[h + kh - 1] w[kh] turns into dx[h] = Σ dy[h + 1 - kh] w[kh]: with kh counted from the other end this is
     a convolution of dy, its filters turned round and their C and OC exchanged.
@@ -194,11 +191,15 @@ def conv3x3_backward_x(dy: np.ndarray, w: np.ndarray, gate: np.ndarray | None = 
 
 
 def conv3x3_backward_w(dy: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """dw (3, 3, C, OC) and db (OC,) alone: the four steps' adjoints, in the opposite order.
+    """dw (3, 3, C, OC) and db (OC,) alone, given dy (N, H, W, OC) and x (N, H, W, C).
 
+    The four steps' adjoints, in the opposite order:
     M[k] = V[:, k] @ U[k] gives dU[k] = V[:, k]ᵀ @ dM[:, k], with the V that forward had and dM = A dy Aᵀ. db is the
     sum of dy over all cells, taken where they are read anyway.
     """
+    check_shape("conv3x3_backward", "x", x, (None, None, None, None))
+    check_shape("conv3x3_backward", "dy", dy, (*x.shape[:3], None))
+    check_floats("conv3x3_backward", dy=dy, x=x)
     N, H, W, OC = dy.shape
     C, width = whole_vectors(x.shape[3], x.dtype), whole_vectors(OC, x.dtype, 2)
     rows = -(-C // ROWS) * ROWS

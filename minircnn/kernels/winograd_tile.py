@@ -60,6 +60,7 @@ def load_line(array, start, step):
 
 @njit
 def store_line(array, start, step, line):
+    """Put back six vectors, `step` apart."""
     store(array, start, line[0])
     store(array, start + step, line[1])
     store(array, start + 2 * step, line[2])
