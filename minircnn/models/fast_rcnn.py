@@ -8,7 +8,7 @@
 gradients and fills every parameter's `grad` (Girshick, Fast R-CNN, 2015).
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class FastRCNN:
     class_names : K names, stored with the model
     dtype : float32 to train, float64 to check gradients
     output_size : (PH, PW)
+    blank : names of hidden layers that begin as zeros, since a file gives their weights
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class FastRCNN:
         class_names: tuple[str, ...] | None = None,
         dtype: type = np.float32,
         output_size: tuple[int, int] = (7, 7),
+        blank: Container[str] = (),
     ):
         if num_classes < 1:
             raise ValueError(
@@ -58,11 +60,11 @@ class FastRCNN:
         pooled = output_size[0] * output_size[1] * architecture.channels
         (hidden6, hidden7), (rank6, rank7) = architecture.hidden, architecture.ranks or (None, None)
         rule = architecture.bias_lr_multiplier
-        self.backbone = architecture.build(rng, dtype)
+        self.backbone = architecture.build(rng, dtype, blank)
         self.roi_pool = RoIPool(output_size, 1 / architecture.stride)
-        self.fc6 = hidden_layer((pooled, hidden6), rank6, rule, rng, dtype)
+        self.fc6 = hidden_layer((pooled, hidden6), rank6, rule, None if "fc6" in blank else rng, dtype)
         self.relu6, self.drop6 = ReLU(), Dropout(architecture.dropout, rng)
-        self.fc7 = hidden_layer((hidden6, hidden7), rank7, rule, rng, dtype)
+        self.fc7 = hidden_layer((hidden6, hidden7), rank7, rule, None if "fc7" in blank else rng, dtype)
         self.relu7, self.drop7 = ReLU(), Dropout(architecture.dropout, rng)
         self.cls_score, self.bbox_pred = output_layers(
             hidden7, num_classes, architecture.output_spreads, rule, rng, dtype

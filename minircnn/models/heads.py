@@ -18,7 +18,7 @@ def linear(weight: np.ndarray, bias_lr_multiplier: float) -> Linear:
 
 
 def hidden_layer(
-    shape: tuple[int, int], rank: int | None, bias_lr_multiplier: float, rng: np.random.Generator, dtype: type
+    shape: tuple[int, int], rank: int | None, bias_lr_multiplier: float, rng: np.random.Generator | None, dtype: type
 ) -> Linear | FactoredLinear:
     """fc6 or fc7, (IN, OUT) with first weights; as two thin layers where `rank` says how many numbers between them."""
     if rank is None:

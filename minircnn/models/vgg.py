@@ -4,6 +4,7 @@ RoI pooling takes the place of the last pool, so with B blocks the feature map h
 (Simonyan & Zisserman, 2014, configuration D), 8 for the small one, which trains from random weights in minutes.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,8 +49,8 @@ class VGG:
         """Channels of the feature map."""
         return self.blocks[-1][-1]
 
-    def build(self, rng: np.random.Generator, dtype: type = np.float32) -> Sequential:
-        """The convolutions, named conv1_1, relu1_1, …, pool1, …, with random weights."""
+    def build(self, rng: np.random.Generator, dtype: type = np.float32, blank: Container[str] = ()) -> Sequential:
+        """The convolutions, named conv1_1, relu1_1, …, pool1, …, with random weights, or zeros in those in `blank`."""
         layers: dict[str, Layer] = {}
         C = 3
         for block, widths in enumerate(self.blocks, start=1):
@@ -57,7 +58,9 @@ class VGG:
                 name = f"conv{block}_{number}"
                 weight_rate, bias_rate = (0.0, 0.0) if name in self.frozen else (1.0, self.bias_lr_multiplier)
                 layers[name] = Conv(
-                    Parameter(first_weights((3, 3, C, OC), rng, dtype), lr_multiplier=weight_rate),
+                    Parameter(
+                        first_weights((3, 3, C, OC), None if name in blank else rng, dtype), lr_multiplier=weight_rate
+                    ),
                     Parameter(np.zeros(OC, dtype), lr_multiplier=bias_rate, decay_multiplier=0.0),
                 )
                 layers[f"relu{block}_{number}"] = ReLU()
@@ -67,13 +70,18 @@ class VGG:
         return Sequential(layers)
 
 
-def first_weights(shape: tuple[int, ...], rng: np.random.Generator, dtype: type) -> np.ndarray:
+def first_weights(shape: tuple[int, ...], rng: np.random.Generator | None, dtype: type) -> np.ndarray:
     """Random weights (…, OUT) that keep the size of what passes a ReLU (He et al., 2015), each output's centred.
 
     What comes out of a ReLU is never negative, so its mean outweighs what distinguishes one place from another, more so
     with every layer. Weights that sum to zero take that mean off: learning begins some 500 steps sooner.
+
+    Without `rng` they are zero, for whoever fills them from a file: fc6's alone would take a second to draw.
     """
-    weight = rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[:-1]))
+    if rng is None:
+        return np.zeros(shape, dtype)
+    weight = rng.standard_normal(shape)
+    weight *= np.sqrt(2 / np.prod(shape[:-1]))
     weight -= weight.mean(axis=tuple(range(len(shape) - 1)), keepdims=True)
     return weight.astype(dtype)
 

@@ -10,8 +10,10 @@ from minircnn.models import BACKBONES, VGG, FastRCNN
 from minircnn.training.checkpoint import Checkpoint
 from minircnn.training.data import TrainingData
 from minircnn.training.settings import TrainSettings
+from minircnn.weights.detector import VOC, fill
+from minircnn.weights.formats import is_foreign
 from minircnn.weights.model_file import assign, load_model
-from minircnn.weights.vgg16_torch import holds_vgg16, read_vgg16
+from minircnn.weights.vgg16 import read_vgg16
 
 
 def first_model(
@@ -21,7 +23,7 @@ def first_model(
 
     Returns
     -------
-    model : random weights, or those of `settings.weights`, a model file or torchvision's VGG16, with its preprocessing
+    model : random weights, or those of `settings.weights`, a model file or anybody's VGG16, with its preprocessing
     same_classes : whether the output layers came along; with other classes they are new
     notes : what of it the user may not expect
     """
@@ -36,7 +38,7 @@ def first_model(
             architecture = replace(architecture, frozen=())
         return FastRCNN(architecture, len(class_names), rng, class_names), False, notes
     path = Path(settings.weights)
-    if path.is_file() and holds_vgg16(path):
+    if path.is_file() and is_foreign(path):
         return _pretrained(path, architecture, class_names, rng)
     source = load_model(path)
     architecture = replace(architecture, preprocessing=source.architecture.preprocessing)
@@ -54,12 +56,29 @@ def first_model(
 def _pretrained(
     path: Path, architecture: VGG, class_names: tuple[str, ...], rng: np.random.Generator
 ) -> tuple[FastRCNN, bool, list[str]]:
-    """A model on a network that was trained to classify: its convolutions, and fc6 and fc7 where the file has them."""
-    parameters, preprocessing, notes = read_vgg16(path, architecture)
-    model = FastRCNN(replace(architecture, preprocessing=preprocessing), len(class_names), rng, class_names)
-    own = {name: parameter.value for name, parameter in model.named_parameters()}
-    assign(model, own | parameters, path)
-    return model, False, notes
+    """A model on somebody's VGG16: its convolutions, and what the file has of fc6, fc7 and a detector's outputs."""
+    found = read_vgg16(path, architecture)
+    notes = list(found.notes)
+    if "fc6.first" in found.sources or "fc7.first" in found.sources:
+        raise InputError(f"{path} was compressed by truncated SVD; begin from the file that it was made from")
+    trained_on = found.sources["cls_score.bias"].shape[0] - 1 if found.has("cls_score") else 0
+    same_classes = class_names == VOC and trained_on == len(VOC) and found.has("bbox_pred")
+    if not same_classes:
+        kept = {
+            name: source for name, source in found.sources.items() if not name.startswith(("cls_score", "bbox_pred"))
+        }
+        found = replace(found, sources=kept)
+        if trained_on:
+            notes.append(f"{path} was trained on {trained_on} other classes: cls_score and bbox_pred begin anew")
+    if absent := [layer for layer in ("fc6", "fc7") if not found.has(layer)]:
+        verb = "begin" if len(absent) > 1 else "begins"
+        notes.append(f"{path} has no {' or '.join(absent)}: {' and '.join(absent)} {verb} with random weights")
+    given = {name.split(".")[0] for name in found.sources}
+    architecture = replace(architecture, preprocessing=found.preprocessing)
+    model = FastRCNN(architecture, len(class_names), rng, class_names, blank=given)
+    for _ in fill(model, found):
+        pass
+    return model, same_classes, notes
 
 
 def check_same_data(data: TrainingData, checkpoint: Checkpoint, settings: TrainSettings) -> None:

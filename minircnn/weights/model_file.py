@@ -19,6 +19,8 @@ from minircnn.errors import InputError
 from minircnn.files import sync, written_whole
 from minircnn.models import VGG, FastRCNN, Preprocessing
 from minircnn.targets import OffsetStatistics
+from minircnn.weights.detector import read_detector
+from minircnn.weights.formats import is_foreign
 
 METADATA_KEY = "minircnn"
 CHECKSUM_KEY = "crc32"
@@ -58,7 +60,9 @@ def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> Fast
         if not all(isinstance(name, str) for name in names):
             raise TypeError(f"class names should be words, not {names}")
         _check_sizes(architecture, len(names), output_size, tensors, path)
-        model = FastRCNN(architecture, len(names), np.random.default_rng(0), names, output_size=output_size)
+        stored = {name.split(".")[0] for name in tensors}
+        rng = np.random.default_rng(0)
+        model = FastRCNN(architecture, len(names), rng, names, output_size=output_size, blank=stored)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
@@ -180,7 +184,8 @@ def _check_shape(
 
 
 def load_model(path: str | Path) -> FastRCNN:
-    """Load a detector from a model file, a checkpoint, or a run folder (its `best.safetensors`, else `last`).
+    """Load a detector from a model file, a checkpoint, a run folder (its `best.safetensors`, else `last`), or a Fast
+    R-CNN `.caffemodel` (`detector.py`).
 
     Raises
     ------
@@ -192,6 +197,8 @@ def load_model(path: str | Path) -> FastRCNN:
         if not found:
             raise InputError(f"{path} holds no best.safetensors or last.safetensors; give a finished run's folder")
         path = found[0]
+    if path.is_file() and is_foreign(path):
+        return read_detector(path)
     tensors, description = read_tensors(path)
     model = build(description, tensors, path)
     if "offsets.mean" in tensors:  # a checkpoint: its bbox_pred still speaks in normalised offsets

@@ -1,8 +1,8 @@
 """PyTorch's `.pth` files, both formats, read without PyTorch and without running anything that stands in them.
 
 Both formats hold a pickle, and a pickle is a program: it may name any function of any module and call it. `_Reader`
-knows the six names that a dictionary of tensors needs, gives each a harmless meaning of its own, and refuses every
-other by name. Tensors come as views of the file where it allows that.
+knows the names that a dictionary of tensors needs, gives each a harmless meaning of its own, and refuses every other by
+name. What comes back says where each tensor's values stand (`stored.py`); they are read when somebody asks.
 
     zip (PyTorch 1.6 on)   NAME/data.pkl, and NAME/data/KEY for each storage, none of them compressed
     legacy                 pickles of a magic number, the version, the system, the dictionary and the storages' keys,
@@ -12,36 +12,42 @@ other by name. Tensors come as views of the file where it allows that.
 import io
 import math
 import pickle
+import pickletools
 import struct
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from minircnn.errors import InputError
 from minircnn.files import reason
+from minircnn.weights.stored import BFLOAT16, Stored, at, in_zip
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of the legacy format
-STORAGES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "LongStorage": "<i8"}
-REMEDY = "with torch.save(model.state_dict(), FILE)"
-LEGACY_PICKLES = 1 << 24  # bytes: names and shapes, not weights; more is no file of weights
+STORAGES = {
+    "FloatStorage": np.dtype("<f4"),
+    "DoubleStorage": np.dtype("<f8"),
+    "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": BFLOAT16,
+    "LongStorage": np.dtype("<i8"),
+}
+LARGEST_PICKLE = 1 << 24  # bytes: names and shapes, not weights; more is no file of weights
 _UNUSABLE = (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
              OverflowError, MemoryError, RecursionError, struct.error, zipfile.BadZipFile, NotImplementedError,
              ImportError, UnicodeDecodeError)  # fmt: skip
 
 
-def is_torch_file(path: Path) -> bool:
-    """Whether the first bytes are those of one of the two formats; the name does not count."""
-    with path.open("rb") as file:
-        start = file.read(64)
-    return start.startswith(b"PK\x03\x04") or (start[:1] == b"\x80" and MAGIC.to_bytes(10, "little") in start)
+def is_legacy_torch_file(start: bytes) -> bool:
+    """Whether a file's first bytes are those of PyTorch's older format; the newer is a zip with a `data.pkl`."""
+    return start[:1] == b"\x80" and MAGIC.to_bytes(10, "little") in start[:64]
 
 
-def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
-    """Name → array of every tensor in a file that holds a dictionary of them, in its order; read-only views.
+def read_torch_file(path: str | Path) -> dict[str, Stored]:
+    """Name → array of every tensor in a file that holds a dictionary of them, in its order.
 
     Raises
     ------
@@ -49,8 +55,9 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     try:
-        data = np.memmap(path, np.uint8, "r") if path.stat().st_size else np.zeros(0, np.uint8)
-        found = _read_zip(path, data) if bytes(data[:4]) == b"PK\x03\x04" else _read_legacy(data)
+        with path.open("rb") as file:
+            zipped = file.read(4) == b"PK\x03\x04"
+        found = _read_zip(path) if zipped else _read_legacy(path)
     except _Refused as error:
         raise InputError(
             f"{path} is refused: {error}; save the weights alone, with torch.save(model.state_dict())"
@@ -62,9 +69,7 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]  # a checkpoint: what else it holds does not matter here
     tensors = (
-        {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
-        if isinstance(found, dict)
-        else {}
+        {name: value for name, value in found.items() if isinstance(value, Stored)} if isinstance(found, dict) else {}
     )
     if not tensors or not all(isinstance(name, str) for name in tensors):
         raise InputError(f"{path} holds no dictionary of tensors; save one with torch.save(model.state_dict())")
@@ -79,13 +84,24 @@ class _Refused(Exception):
 class _Kind:
     """Stands for a storage class of torch."""
 
-    dtype: str
+    dtype: np.dtype
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """The values that one or more tensors show: how to open them at a byte, their type and count."""
+
+    path: Path
+    open_at: Callable[[int], Callable[[], BinaryIO]]
+    dtype: np.dtype
+    count: int
 
 
 class _Reader(pickle.Unpickler):
-    """Unpickles names, numbers and tensors. `storage` gives the values of a key: (key, dtype, count) → flat array."""
+    """Unpickles names, numbers and tensors. `storage` gives what belongs to a key: (key, dtype, count) → storage."""
 
-    def __init__(self, data: bytes, storage: Callable[[str, np.dtype, int], np.ndarray]):
+    def __init__(self, data: bytes, storage: Callable[[str, np.dtype, int], _Storage]):
+        _check_memo(data)
         self.file = io.BytesIO(data)
         super().__init__(self.file)
         self.storage = storage
@@ -101,34 +117,46 @@ class _Reader(pickle.Unpickler):
             return _Kind(STORAGES[name])
         raise _Refused(f"it names {module}.{name}, which could do anything")
 
-    def persistent_load(self, identity: object) -> np.ndarray:
+    def persistent_load(self, identity: object) -> _Storage:
         what, kind, key, _, count, *_ = identity
         if what != "storage" or not isinstance(kind, _Kind) or not isinstance(key, str) or not isinstance(count, int):
             raise _Refused("it refers to something else than a tensor's values")
-        return self.storage(key, np.dtype(kind.dtype), count)
+        return self.storage(key, kind.dtype, count)
 
 
-def _tensor(storage: np.ndarray, offset: int, shape: tuple, steps: tuple, *_: object) -> np.ndarray:
+def _check_memo(data: bytes) -> None:
+    """A pickle numbers what it refers to again, and the reader makes room for the highest number: gigabytes, if asked.
+
+    No honest pickle has a higher number than bytes.
+    """
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(data):
+            raise _Refused(f"it asks for room for {argument} objects")
+
+
+def _tensor(storage: _Storage, offset: int, shape: tuple, steps: tuple, *_: object) -> Stored:
     """What torch._utils._rebuild_tensor_v2 makes: a view of a storage, all of it within."""
-    if not isinstance(storage, np.ndarray) or len(shape) != len(steps):
+    if not isinstance(storage, _Storage) or len(shape) != len(steps):
         raise ValueError("a tensor without values")
     if not all(isinstance(number, int) and number >= 0 for number in (offset, *shape, *steps)):
         raise ValueError("a tensor of a strange shape")
-    if math.prod(shape) == 0:
-        return np.zeros(shape, storage.dtype)
     last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
-    if last >= len(storage) or math.prod(shape) > len(storage):
+    if math.prod(shape) and (last >= storage.count or math.prod(shape) > storage.count):
         raise ValueError("a tensor reaches beyond its values")
-    bytes_apart = [step * storage.itemsize for step in steps]
-    return np.lib.stride_tricks.as_strided(storage[offset:], shape, bytes_apart, writeable=False)
+    in_order = all(
+        size == 1 or step == math.prod(shape[axis + 1 :])
+        for axis, (size, step) in enumerate(zip(shape, steps, strict=True))
+    )
+    opened = storage.open_at(offset * storage.dtype.itemsize)
+    return Stored(storage.path, opened, storage.dtype, tuple(shape), None if in_order else tuple(steps))
 
 
-def _parameter(tensor: np.ndarray, *_: object) -> np.ndarray:
+def _parameter(tensor: Stored, *_: object) -> Stored:
     """What torch._utils._rebuild_parameter makes."""
     return tensor
 
 
-def _read_zip(path: Path, data: np.ndarray) -> object:
+def _read_zip(path: Path) -> object:
     with zipfile.ZipFile(path) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
         pickles = [name for name in entries if name.endswith("/data.pkl") and name.count("/") == 1]
@@ -137,48 +165,57 @@ def _read_zip(path: Path, data: np.ndarray) -> object:
         for entry in entries.values():  # a compressed entry could be of any size once it is read
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
                 raise _Refused(f"{entry.filename} in it is compressed, which PyTorch never does")
+        if entries[pickles[0]].file_size > LARGEST_PICKLE:
+            raise _Refused(f"{pickles[0]} in it is larger than any list of tensors")
         folder = pickles[0].removesuffix("data.pkl")
+        if f"{folder}byteorder" in entries and archive.read(f"{folder}byteorder") != b"little":
+            raise _Refused("its numbers are stored with the high byte first")
 
-        def storage(key: str, dtype: np.dtype, count: int) -> np.ndarray:
+        def storage(key: str, dtype: np.dtype, count: int) -> _Storage:
             entry = entries[f"{folder}data/{key}"]
             if count < 0 or entry.file_size != count * dtype.itemsize:
                 raise ValueError(f"{entry.filename} has {entry.file_size} bytes, not {count * dtype.itemsize}")
-            head = bytes(data[entry.header_offset : entry.header_offset + 30])
-            start = entry.header_offset + 30 + sum(struct.unpack("<HH", head[26:30]))
-            return data[start : start + entry.file_size].view(dtype)
+            return _Storage(path, lambda offset: in_zip(path, entry.filename, offset), dtype, count)
 
         return _Reader(archive.read(pickles[0]), storage).load()
 
 
-def _read_legacy(data: np.ndarray) -> object:
+def _read_legacy(path: Path) -> object:
     """Twice through the pickles: the values come after the dictionary that wants them."""
-    head = bytes(data[:LEGACY_PICKLES])
-    sizes: dict[str, tuple[np.dtype, int]] = {}
+    with path.open("rb") as file:
+        head = file.read(LARGEST_PICKLE)
+        length = path.stat().st_size
+        sizes: dict[str, tuple[np.dtype, int]] = {}
 
-    def learn(key: str, dtype: np.dtype, count: int) -> np.ndarray:
-        sizes[key] = dtype, count
-        return np.broadcast_to(np.zeros(1, dtype), (max(0, count),))
+        def learn(key: str, dtype: np.dtype, count: int) -> _Storage:
+            sizes[key] = dtype, count
+            return _Storage(path, lambda offset: at(path, 0), dtype, count)
 
-    keys, end = _legacy_pickles(head, learn)[1:]
-    values, at = {}, end
-    for key in keys:
-        dtype, count = sizes[key]
-        if struct.unpack("<q", bytes(data[at : at + 8]))[0] != count or at + 8 + count * dtype.itemsize > len(data):
-            raise ValueError(f"the values of {key} are not all there")
-        values[key] = np.frombuffer(data, dtype, count, at + 8)
-        at += 8 + count * dtype.itemsize
-    return _legacy_pickles(head, lambda key, dtype, count: values[key])[0]
+        keys, place = _legacy_pickles(head, learn)[1:]
+        found = {}
+        for key in keys:
+            dtype, count = sizes[key]
+            file.seek(place)
+            if struct.unpack("<q", file.read(8))[0] != count or place + 8 + count * dtype.itemsize > length:
+                raise ValueError(f"the values of {key} are not all there")
+            found[key] = _from_byte(path, place + 8, dtype, count)
+            place += 8 + count * dtype.itemsize
+    return _legacy_pickles(head, lambda key, dtype, count: found[key])[0]
+
+
+def _from_byte(path: Path, start: int, dtype: np.dtype, count: int) -> _Storage:
+    return _Storage(path, lambda offset: at(path, start + offset), dtype, count)
 
 
 def _legacy_pickles(head: bytes, storage: Callable) -> tuple[object, list[str], int]:
     """The dictionary, the storages' keys in order, and where their values begin."""
-    parts, at = [], 0
+    parts, place = [], 0
     for _ in range(5):
-        reader = _Reader(head[at:], storage)
+        reader = _Reader(head[place:], storage)
         parts.append(reader.load())
-        at += reader.file.tell()
+        place += reader.file.tell()
         if len(parts) == 1 and parts[0] != MAGIC:
             raise ValueError("it does not begin as one")
     if parts[1] != VERSION or not isinstance(parts[4], list):
         raise ValueError("its format is not known")
-    return parts[3], parts[4], at
+    return parts[3], parts[4], place

@@ -1,4 +1,4 @@
-"""torchvision's VGG16: its names, its layout and its pixels, against PyTorch."""
+"""VGG16 from PyTorch's files: names, layouts and pixels, against PyTorch."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from minircnn.errors import InputError
 from minircnn.models import BACKBONES, FastRCNN, vgg16
 from minircnn.training.begin import first_model
-from minircnn.weights import vgg16_torch
+from minircnn.weights.pixels import CAFFE_KERNEL, TORCHVISION_KERNEL
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch to compare with it")
 
@@ -90,10 +90,19 @@ def test_safetensors_with_these_names_load_alike(timm, tmp_path, monkeypatch):
         np.testing.assert_array_equal(parameter.value, expected.value, err_msg=name)
 
 
-def test_other_files_are_left_to_the_reader_of_model_files(tmp_path, monkeypatch):
-    save_file({"a": np.zeros(3, np.float32)}, tmp_path / "a.safetensors")
+def test_other_files_are_one_sentence(tmp_path, monkeypatch):
+    save_file({"a.weight": np.zeros(3, np.float32)}, tmp_path / "a.safetensors")
     (tmp_path / "b.safetensors").write_bytes(b"words")
-    for name, words in (("a", "was not written by minircnn"), ("b", "damaged or no safetensors file")):
+    (tmp_path / "c.safetensors").touch()
+    (tmp_path / "d.safetensors").mkdir()
+    sentences = {
+        "a": r"no VGG16: none of its layers has such a name \(a\)",
+        "b": "damaged or no safetensors file",
+        "c": "is empty",
+        "d": "holds no best.safetensors",
+        "e": "is not there",
+    }
+    for name, words in sentences.items():
         with pytest.raises(InputError, match=words):
             begin(tmp_path / f"{name}.safetensors", monkeypatch)
 
@@ -104,12 +113,76 @@ def test_a_backbone_alone_loads_and_says_so(tmp_path, monkeypatch):
     assert any("fc6 and fc7 begin with random weights" in note for note in notes)
 
 
-def test_caffes_weights_in_torchs_names_keep_caffes_pixels(tmp_path, monkeypatch):
-    path = saved(torchvision_like(), tmp_path)
-    monkeypatch.setattr(vgg16_torch, "CAFFE", "")  # every digest begins so
-    model, _, notes = begin(path, monkeypatch)
-    assert model.architecture.preprocessing == NARROW.preprocessing
+def test_a_classifier_without_numbers_is_none(tmp_path, monkeypatch):
+    network = torchvision_like()  # torchvision's IMAGENET1K_FEATURES is such a file
+    for parameter in network["classifier"].parameters():
+        parameter.data[...] = float("nan")
+    _, _, notes = begin(saved(network, tmp_path), monkeypatch)
+    assert any("room for fc6 but no numbers" in note for note in notes)
+    assert any("fc6 and fc7 begin with random weights" in note for note in notes)
+
+
+def marked(network, whose, channel, turned=False):
+    """The network with the first numbers of conv1_1 that tell whose weights they are."""
+    kernel = network["features"][0].weight.data  # (OC, C, KH, KW)
+    if whose == "Caffe":
+        place = 2 if turned else 0
+        kernel[:4, channel, place, place] = torch.tensor(CAFFE_KERNEL)
+    else:
+        kernel[0, channel, 0, :] = torch.tensor(TORCHVISION_KERNEL)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("whose", "channel", "order", "mean"),
+    [
+        ("Caffe", 0, "BGR", (102.9801, 115.9465, 122.7717)),
+        ("Caffe", 2, "RGB", (123.68, 116.779, 103.939)),
+        ("torchvision", 0, "RGB", (123.675, 116.28, 103.53)),
+        ("torchvision", 2, "BGR", (103.53, 116.28, 123.675)),
+    ],
+)
+def test_the_first_layers_numbers_tell_the_pixels(whose, channel, order, mean, tmp_path, monkeypatch):
+    model, _, notes = begin(saved(marked(torchvision_like(), whose, channel), tmp_path), monkeypatch)
+    assert model.architecture.preprocessing.channel_order == order
+    assert model.architecture.preprocessing.mean == mean
     assert notes == []
+
+
+def test_theanos_turned_kernels_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="kernels for Theano"):
+        begin(saved(marked(torchvision_like(), "Caffe", 0, turned=True), tmp_path), monkeypatch)
+
+
+def test_names_from_before_2017_and_a_storage_shared_by_all_load_alike(tmp_path, monkeypatch):
+    network = torchvision_like()
+    want, _, _ = begin(saved(network, tmp_path), monkeypatch)
+    state = network.state_dict()
+    one = torch.cat([value.flatten() for value in state.values()])
+    older, place = {}, 0
+    for name, value in state.items():
+        name = name.replace("classifier.0", "classifier.1").replace("classifier.3", "classifier.4")
+        older[name] = one[place : place + value.numel()].view(value.shape)
+        place += value.numel()
+    torch.save(older, tmp_path / "older.pth")
+    got, _, _ = begin(tmp_path / "older.pth", monkeypatch)
+    for (name, parameter), (_, expected) in zip(got.named_parameters(), want.named_parameters(), strict=True):
+        np.testing.assert_array_equal(parameter.value, expected.value, err_msg=name)
+
+
+def test_a_vgg19_is_not_taken_for_a_vgg16(tmp_path, monkeypatch):
+    tensors, index = (
+        {},
+        iter([f"conv{block}_{number}" for block in range(1, 6) for number in range(1, 3 + (block > 2))]),
+    )
+    for name, value in torchvision_like(classifier=False).state_dict().items():
+        layer = next(index) if name.endswith("weight") else layer
+        tensors[f"{layer}.{name.split('.')[-1]}"] = value
+    torch.save(tensors, tmp_path / "sixteen.pth")
+    begin(tmp_path / "sixteen.pth", monkeypatch)
+    torch.save(tensors | {"conv3_4.weight": torch.zeros(10, 10, 3, 3)}, tmp_path / "nineteen.pth")
+    with pytest.raises(InputError, match="is a VGG19"):
+        begin(tmp_path / "nineteen.pth", monkeypatch)
 
 
 def test_another_network_is_one_sentence(tmp_path, monkeypatch):
@@ -121,5 +194,5 @@ def test_another_network_is_one_sentence(tmp_path, monkeypatch):
         begin(saved(network, tmp_path), monkeypatch)
     network = torchvision_like()
     network["features"][0].weight.data[0, 0, 0, 0] = float("nan")
-    with pytest.raises(InputError, match=r"conv1_1.weight holds values that are not finite"):
+    with pytest.raises(InputError, match=r"features.0.weight holds values that are not finite"):
         begin(saved(network, tmp_path), monkeypatch)

@@ -1,0 +1,71 @@
+"""The Fast R-CNN detectors that its authors published, as Caffe stored them.
+
+Their `bbox_pred` gives offsets as they are: the normalisation of training was taken out of it when it was stored
+(weights times the spread, bias times the spread plus the mean), which is what this project's model files hold too.
+Class 0 is the background in both, and class k owns columns 4k … 4k + 3. One that was compressed by SVD has fc6 and fc7
+in two halves.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from minircnn.errors import InputError
+from minircnn.models import FastRCNN, vgg16
+from minircnn.weights.vgg16 import Pretrained, read_vgg16
+
+VOC = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+       "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")  # fmt: skip
+
+
+def read_detector(path: Path) -> FastRCNN:
+    """A trained detector from another project's file, with Pascal VOC's class names where it has as many classes.
+
+    Raises
+    ------
+    InputError : the file is damaged, of another network, or holds no detector
+    """
+    found = read_vgg16(path, vgg16())
+    lacking = [layer for layer in ("fc6", "fc7", "cls_score", "bbox_pred") if not found.has(layer)]
+    if lacking:
+        raise InputError(
+            f"{path} holds a VGG16 but no detector ({', '.join(lacking)} missing); begin training from it with "
+            f"minircnn train --backbone vgg16 --weights {path}"
+        )
+    outputs, offsets = (found.sources[f"{layer}.bias"].shape[0] for layer in ("cls_score", "bbox_pred"))
+    if offsets != 4 * outputs or outputs < 2:
+        raise InputError(f"{path}: bbox_pred has {offsets} outputs, not four for each of cls_score's {outputs}")
+    ranks = tuple(
+        found.sources[f"{layer}.first"].shape[1] if f"{layer}.first" in found.sources else None
+        for layer in ("fc6", "fc7")
+    )
+    if (ranks[0] is None) != (ranks[1] is None):
+        raise InputError(f"{path} has one of fc6 and fc7 in halves and the other whole; give one with both alike")
+    architecture = replace(vgg16(), preprocessing=found.preprocessing, ranks=ranks if ranks[0] else None)
+    names = VOC if outputs == len(VOC) + 1 else None
+    given = {name.split(".")[0] for name in found.sources}
+    model = FastRCNN(architecture, outputs - 1, np.random.default_rng(0), names, blank=given)
+    for _ in fill(model, found):
+        pass
+    return model
+
+
+def fill(model: FastRCNN, found: Pretrained) -> Iterator[str]:
+    """Fill the model's parameters from a file, giving the name of each as it is done; others are left as they are.
+
+    Raises
+    ------
+    InputError : one has another shape, is not finite, or the file is damaged
+    """
+    for name, parameter in model.named_parameters():
+        source = found.sources.get(name)
+        if source is None:
+            continue
+        if source.shape != parameter.value.shape:
+            raise InputError(
+                f"{found.contents.path}: {name} is of {source.shape}, the model's of {parameter.value.shape}"
+            )
+        source.into(parameter.value)
+        yield name

@@ -1,0 +1,121 @@
+"""Files of weights, whoever wrote them: told by what is in them, never by their names."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from minircnn.errors import InputError
+from minircnn.files import reason
+from minircnn.models import Preprocessing
+from minircnn.weights.safetensors_file import is_safetensors_file, read_safetensors_file
+from minircnn.weights.stored import Stored
+from minircnn.weights.torch_file import is_legacy_torch_file, read_torch_file
+
+OWN_KEY = "minircnn"  # in the metadata of model files (`model_file.py`)
+CONVERTED_KEY = "minircnn_weights"  # of files that `minircnn weights convert` wrote
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file says, before anybody asks what network it is.
+
+    Attributes
+    ----------
+    path : the file
+    format : PyTorch, safetensors, Caffe, Keras, ONNX or NumPy
+    tensors : name in the file → array
+    flatten : "CHW" or "HWC" where the file says how a map is flattened, else None
+    origin, pixels : as a file says that minircnn converted; fields of Preprocessing
+    """
+
+    path: Path
+    format: str
+    tensors: dict[str, Stored]
+    flatten: str | None = None
+    origin: str = ""
+    pixels: dict[str, object] | None = None
+
+
+def read_contents(path: str | Path) -> Contents:
+    """What a file holds.
+
+    Raises
+    ------
+    InputError : it is not there, of no known format, or damaged
+    """
+    path = Path(path)
+    start = first_bytes(path)
+    if is_safetensors_file(start):
+        tensors, metadata = read_safetensors_file(path)
+        return Contents(path, "safetensors", tensors, **converted(metadata, path))
+    kind = _kind(start)
+    if kind == "zip":
+        return _read_zip(path)
+    if kind == "PyTorch":
+        return Contents(path, "PyTorch", read_torch_file(path))
+    raise InputError(f"{path} is of no format that holds weights here: .pth, .safetensors")
+
+
+def _kind(start: bytes) -> str | None:
+    if start.startswith(b"PK\x03\x04"):
+        return "zip"
+    if is_legacy_torch_file(start):
+        return "PyTorch"
+    return None
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether another program wrote the file, or `minircnn weights convert`; a model file is no foreign one.
+
+    False also where nobody can tell: whoever reads model files says what is wrong.
+    """
+    start = first_bytes(path)
+    if not is_safetensors_file(start):
+        return _kind(start) is not None
+    try:
+        return OWN_KEY not in read_safetensors_file(path)[1]
+    except InputError:
+        return False
+
+
+def converted(metadata: dict[str, str], path: Path) -> dict[str, object]:
+    """`origin` and `pixels` of a file that was converted, from its metadata; nothing for others.
+
+    Raises
+    ------
+    InputError : it says what cannot be
+    """
+    if CONVERTED_KEY not in metadata:
+        return {}
+    try:
+        told = json.loads(metadata[CONVERTED_KEY])
+        pixels = {name: told["preprocessing"][name] for name in ("channel_order", "mean", "scale")}
+        pixels = {name: tuple(value) if isinstance(value, list) else value for name, value in pixels.items()}
+        Preprocessing(**pixels, short_side=600, long_side=1000)
+        return {"origin": str(told["origin"]), "pixels": pixels}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: its description is not usable ({error}); convert it again") from None
+
+
+def first_bytes(path: Path) -> bytes:
+    """The file's first 64 bytes.
+
+    Raises
+    ------
+    InputError : it is not there, no file, or empty
+    """
+    try:
+        if not path.is_file():
+            what = "is no file" if path.exists() else "is not there"
+            raise InputError(f"{path} {what}; give a file of weights")
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({reason(error)}); give a file of weights") from None
+    if not start:
+        raise InputError(f"{path} is empty; take another copy")
+    return start
+
+
+def _read_zip(path: Path) -> Contents:
+    return Contents(path, "PyTorch", read_torch_file(path))

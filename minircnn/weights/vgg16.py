@@ -1,0 +1,200 @@
+"""ImageNet's VGG16 from anybody's file: its layers found by name, its arrays put in this project's order.
+
+What files differ in, and how it is told here:
+
+    names      `features.0`, `conv1_1`, `block1_conv1`, …: `vgg16_names.py`
+    layout     kernels (OC, C, KH, KW) or (KH, KW, C, OC), by the shape of the first. Dense layers are (OUT, IN) or
+               (IN, OUT), which the shape says too, but for the square fc7: it goes with the kernels
+    flatten    fc6's inputs run C, H, W where channels come first, H, W, C where they come last (`layers/linear.py`);
+               an ONNX graph says it itself
+    pixels     by the values of conv1_1, or the file's own word: `pixels.py`
+"""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from minircnn.errors import InputError
+from minircnn.models import VGG, Preprocessing
+from minircnn.weights.formats import Contents, read_contents
+from minircnn.weights.pixels import known_pixels, usual_pixels
+from minircnn.weights.stored import Stored
+from minircnn.weights.vgg16_names import Layers, find_naming, split_names
+
+POOLED = 7  # cells on each side of what fc6 sees
+FLOATS = ("float16", "float32", "float64", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One parameter in somebody's file, and how it becomes this project's.
+
+    Attributes
+    ----------
+    name : in the file
+    stored : its values there
+    shape : here
+    order : of the axes there: "ours", "OIHW" (a kernel), "OI" (dense), "OCHW" (dense, of a flattened map with channels
+        first), "CHWO" (the same, inputs first)
+    """
+
+    name: str
+    stored: Stored
+    shape: tuple[int, ...]
+    order: str
+
+    def into(self, out: np.ndarray) -> None:
+        """Fill `out`, of `shape`, block by block.
+
+        Raises
+        ------
+        InputError : a value is not finite, or the file is damaged
+        """
+        C = self.shape[0] // POOLED**2  # of the map that fc6 sees
+        for start, rows in self.stored.blocks():
+            if not np.isfinite(rows).all():
+                raise InputError(f"{self.stored.path}: {self.name} holds values that are not finite; take another copy")
+            stop = start + len(rows)
+            if self.order == "ours":
+                out.reshape(self.stored.shape)[start:stop] = rows
+            elif self.order == "OI":
+                out[:, start:stop] = rows.reshape(len(rows), -1).T
+            elif self.order == "OIHW":
+                out[..., start:stop] = rows.transpose(2, 3, 1, 0)
+            elif self.order == "OCHW":
+                by_cell = out.reshape(POOLED, POOLED, C, -1)
+                by_cell[..., start:stop] = rows.reshape(-1, C, POOLED, POOLED).transpose(2, 3, 1, 0)
+            else:  # CHWO: row c*49 + cell there is row cell*C + c here
+                c, cell = np.divmod(np.arange(start, stop), POOLED**2)
+                out[cell * C + c] = rows
+
+    def array(self) -> np.ndarray:
+        """A new float32 array in this project's order."""
+        out = np.empty(self.shape, np.float32)
+        self.into(out)
+        return out
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds no number at all: torchvision has a file with room for a classifier and none in it."""
+        return all(np.isnan(rows).all() for _, rows in self.stored.blocks()) if self._begins_empty() else False
+
+    def _begins_empty(self) -> bool:
+        return np.isnan(next(self.stored.blocks())[1]).all()
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What a file holds of a VGG16.
+
+    Attributes
+    ----------
+    contents : the file
+    origin : whose weights they are, in words
+    sources : parameter's name here (conv1_1.weight … fc8.bias, bbox_pred.bias) → where it is
+    preprocessing : of the images that the weights expect
+    notes : what the user should know
+    """
+
+    contents: Contents
+    origin: str
+    sources: dict[str, Source]
+    preprocessing: Preprocessing
+    notes: list[str]
+
+    def has(self, layer: str) -> bool:
+        """Whether the file has fc6, fc7, fc8, cls_score or bbox_pred."""
+        return f"{layer}.bias" in self.sources
+
+
+def read_vgg16(path: str | Path, architecture: VGG, contents: Contents | None = None) -> Pretrained:
+    """Find a VGG16's layers in a file; only conv1_1 is read, the rest when it is asked for.
+
+    Raises
+    ------
+    InputError : the file is of no known format, damaged, or of another network
+    """
+    contents = contents or read_contents(path)
+    path = contents.path
+    layers = split_names(contents.tensors)
+    naming = find_naming(layers, architecture.blocks, path)
+    channels_first = layers[naming.convolutions[0]].get("weight", ("", _NOTHING))[1].shape[-2:] == (3, 3)
+    sources = _convolutions(layers, naming.convolutions, architecture, channels_first, path)
+    flatten = contents.flatten or ("CHW" if channels_first else "HWC")
+    for layer, name in naming.dense.items():
+        sources |= _dense(layer, name, layers, architecture, channels_first, flatten, path)
+    known = known_pixels(sources["conv1_1.weight"].array(), contents.format, path)
+    notes = []
+    for layer in [layer for layer in naming.dense if f"{layer}.weight" in sources and sources[f"{layer}.weight"].empty]:
+        notes.append(f"{path} has room for {layer} but no numbers in it")
+        sources = {name: source for name, source in sources.items() if not name.startswith(f"{layer}.")}
+    used = {name for each in (*naming.convolutions, *naming.dense.values()) for name, _ in layers[each].values()}
+    if left := [name for name, stored in contents.tensors.items() if name not in used and stored.size > 1]:
+        notes.append(f"{path}: {', '.join(left[:3])}{', …' if len(left) > 3 else ''} left out")
+    if contents.pixels is not None:
+        pixels, origin = contents.pixels, contents.origin
+    elif known is not None:
+        pixels, origin = known
+    else:
+        pixels, words = usual_pixels(naming.whose, contents.format, channels_first)
+        notes.append(f"{path} is taken to expect {words} (its first layer is none that is known)")
+        origin = f"unknown, with {naming.whose}'s names"
+    return Pretrained(contents, origin, sources, replace(architecture.preprocessing, **pixels), notes)
+
+
+def _convolutions(
+    layers: Layers, names: list[str], architecture: VGG, channels_first: bool, path: Path
+) -> dict[str, Source]:
+    sources, C, names = {}, 3, iter(names)
+    for block, widths in enumerate(architecture.blocks, start=1):
+        for number, OC in enumerate(widths, start=1):
+            layer, name = f"conv{block}_{number}", next(names)
+            shape = (OC, C, 3, 3) if channels_first else (3, 3, C, OC)
+            weight = _array(layers, name, "weight", shape, path)
+            sources[f"{layer}.weight"] = Source(*weight, (3, 3, C, OC), "OIHW" if channels_first else "ours")
+            sources[f"{layer}.bias"] = Source(*_array(layers, name, "bias", (OC,), path), (OC,), "ours")
+            C = OC
+    return sources
+
+
+def _dense(
+    layer: str, name: str, layers: Layers, architecture: VGG, channels_first: bool, flatten: str, path: Path
+) -> dict[str, Source]:
+    """fc6, fc7, fc8 or an output layer; `fc6.first` and `.second` are what truncated SVD made of it."""
+    shape = layers[name].get("weight", ("", _NOTHING))[1].shape
+    (hidden6, hidden7), base = architecture.hidden, layer.split(".")[0]
+    inputs = {"fc6": POOLED**2 * architecture.channels, "fc7": hidden6}.get(base, hidden7)
+    outputs = {"fc6": hidden6, "fc7": hidden7}.get(base) or math.prod(layers[name].get("bias", ("", _NOTHING))[1].shape)
+    if layer.endswith(".first"):  # (rank, inputs), as Caffe has it
+        outputs = shape[0] if shape else 0
+    if layer.endswith(".second"):  # (outputs, rank)
+        inputs = shape[-1] if shape else 0
+    sees_map = base == "fc6" and not layer.endswith(".second")
+    outputs_first = shape[:1] == (outputs,) if inputs != outputs else channels_first
+    if len(shape) == 4:  # written as a convolution over the whole map
+        cells, channels = (POOLED, architecture.channels) if sees_map else (1, inputs)
+        there = (outputs, channels, cells, cells) if outputs_first else (cells, cells, channels, outputs)
+        flatten = "CHW" if outputs_first else "HWC"
+    else:
+        there = (outputs, inputs) if outputs_first else (inputs, outputs)
+    orders = ("OCHW", "CHWO") if sees_map and flatten == "CHW" else ("OI", "ours")
+    weight = Source(*_array(layers, name, "weight", there, path), (inputs, outputs), orders[not outputs_first])
+    found = {layer if "." in layer else f"{layer}.weight": weight}
+    if not layer.endswith(".first"):
+        found[f"{base}.bias"] = Source(*_array(layers, name, "bias", (outputs,), path), (outputs,), "ours")
+    return found
+
+
+_NOTHING = Stored(Path(), lambda: None, np.dtype("f4"), ())
+
+
+def _array(layers: Layers, layer: str, what: str, shape: tuple[int, ...], path: Path) -> tuple[str, Stored]:
+    name, stored = layers[layer].get(what, (f"{layer}'s {what}", None))
+    if stored is None or stored.shape != shape:
+        found = "is missing" if stored is None else f"has shape {stored.shape}"
+        raise InputError(f"{path} is no VGG16: {name} should be of {shape}, and {found}")
+    if stored.type_name not in FLOATS:
+        raise InputError(f"{path}: {name} holds {stored.type_name}; take the file with float32 weights")
+    return name, stored
