@@ -171,13 +171,9 @@ def test_names_from_before_2017_and_a_storage_shared_by_all_load_alike(tmp_path,
 
 
 def test_a_vgg19_is_not_taken_for_a_vgg16(tmp_path, monkeypatch):
-    tensors, index = (
-        {},
-        iter([f"conv{block}_{number}" for block in range(1, 6) for number in range(1, 3 + (block > 2))]),
-    )
-    for name, value in torchvision_like(classifier=False).state_dict().items():
-        layer = next(index) if name.endswith("weight") else layer
-        tensors[f"{layer}.{name.split('.')[-1]}"] = value
+    numbers = [f"conv{block}_{number}" for block in range(1, 6) for number in range(1, 3 + (block > 2))]
+    state = list(torchvision_like(classifier=False).state_dict().items())  # a weight, a bias, a weight, …
+    tensors = {f"{numbers[k // 2]}.{name.split('.')[-1]}": value for k, (name, value) in enumerate(state)}
     torch.save(tensors, tmp_path / "sixteen.pth")
     begin(tmp_path / "sixteen.pth", monkeypatch)
     torch.save(tensors | {"conv3_4.weight": torch.zeros(10, 10, 3, 3)}, tmp_path / "nineteen.pth")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.errors import InputError
-from minircnn.models import FastRCNN, vgg16
+from minircnn.models import VGG, FastRCNN, VGGClassifier, vgg16
 from minircnn.weights.vgg16 import Pretrained, read_vgg16
 
 VOC = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
@@ -52,7 +52,7 @@ def read_detector(path: Path) -> FastRCNN:
     return model
 
 
-def fill(model: FastRCNN, found: Pretrained) -> Iterator[str]:
+def fill(model: FastRCNN | VGGClassifier, found: Pretrained) -> Iterator[str]:
     """Fill the model's parameters from a file, giving the name of each as it is done; others are left as they are.
 
     Raises
@@ -69,3 +69,21 @@ def fill(model: FastRCNN, found: Pretrained) -> Iterator[str]:
             )
         source.into(parameter.value)
         yield name
+
+
+def read_classifier(found: Pretrained, architecture: VGG) -> VGGClassifier:
+    """The whole VGG16, with fc8.
+
+    Raises
+    ------
+    InputError : the file has no classifier, or is damaged
+    """
+    path = found.contents.path
+    if lacking := [layer for layer in ("fc6", "fc7", "fc8") if f"{layer}.weight" not in found.sources]:
+        raise InputError(f"{path} holds no whole classifier: {', '.join(lacking)} missing; take a file that has them")
+    classes = found.sources["fc8.bias"].shape[0]
+    given = {name.split(".")[0] for name in found.sources}
+    model = VGGClassifier(architecture, classes, np.random.default_rng(0), blank=given)
+    for _ in fill(model, found):
+        pass
+    return model

@@ -1,14 +1,19 @@
 """Files of weights, whoever wrote them: told by what is in them, never by their names."""
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from minircnn.errors import InputError
 from minircnn.files import reason
 from minircnn.models import Preprocessing
+from minircnn.weights.caffe_file import read_caffe_file
+from minircnn.weights.keras_file import ENTRY, HDF, read_keras_file
+from minircnn.weights.npz_file import read_npz_file
+from minircnn.weights.onnx_file import read_onnx_file
 from minircnn.weights.safetensors_file import is_safetensors_file, read_safetensors_file
-from minircnn.weights.stored import Stored
+from minircnn.weights.stored import UNREADABLE, Stored, damaged
 from minircnn.weights.torch_file import is_legacy_torch_file, read_torch_file
 
 OWN_KEY = "minircnn"  # in the metadata of model files (`model_file.py`)
@@ -25,6 +30,7 @@ class Contents:
     format : PyTorch, safetensors, Caffe, Keras, ONNX or NumPy
     tensors : name in the file → array
     flatten : "CHW" or "HWC" where the file says how a map is flattened, else None
+    dense : "OI" or "IO" where the file says whether dense weights are (OUT, IN) or (IN, OUT), else None
     origin, pixels : as a file says that minircnn converted; fields of Preprocessing
     """
 
@@ -32,6 +38,7 @@ class Contents:
     format: str
     tensors: dict[str, Stored]
     flatten: str | None = None
+    dense: str | None = None
     origin: str = ""
     pixels: dict[str, object] | None = None
 
@@ -48,20 +55,51 @@ def read_contents(path: str | Path) -> Contents:
     if is_safetensors_file(start):
         tensors, metadata = read_safetensors_file(path)
         return Contents(path, "safetensors", tensors, **converted(metadata, path))
-    kind = _kind(start)
-    if kind == "zip":
-        return _read_zip(path)
-    if kind == "PyTorch":
-        return Contents(path, "PyTorch", read_torch_file(path))
-    raise InputError(f"{path} is of no format that holds weights here: .pth, .safetensors")
+    kind = _kind(start, path)
+    if kind in _READERS:
+        return Contents(path, kind, _READERS[kind](path))
+    if kind == "ONNX":
+        tensors, flatten, dense = read_onnx_file(path)
+        return Contents(path, kind, tensors, flatten=flatten, dense=dense)
+    raise InputError(
+        f"{path} is of no format that holds weights here: safetensors, .pth, .h5, .keras, .caffemodel, .onnx, .npz"
+    )
 
 
-def _kind(start: bytes) -> str | None:
-    if start.startswith(b"PK\x03\x04"):
-        return "zip"
+_READERS = {
+    "PyTorch": read_torch_file,
+    "Keras": read_keras_file,
+    "NumPy": read_npz_file,
+    "Caffe": read_caffe_file,
+}
+
+
+def _kind(start: bytes, path: Path) -> str | None:
+    """Whose format it is, but for safetensors; None for no known one."""
+    if start.startswith(HDF):
+        return "Keras"
     if is_legacy_torch_file(start):
         return "PyTorch"
+    if start.startswith(b"PK\x03\x04"):
+        return _zip_kind(path)
+    # Protocol buffers: an ONNX file begins with its version (field 1, a number), Caffe's with a name (field 1, text) or
+    # a layer (field 2 or 100)
+    if start[:1] == b"\x08":
+        return "ONNX"
+    if start[:1] in (b"\x0a", b"\x12") or start[:2] == b"\xa2\x06":
+        return "Caffe"
     return None
+
+
+def _zip_kind(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except UNREADABLE as error:
+        raise damaged(path, error) from None
+    if ENTRY in names:
+        return "Keras"
+    return "NumPy" if any(name.endswith(".npy") for name in names) else "PyTorch"
 
 
 def is_foreign(path: Path) -> bool:
@@ -71,7 +109,7 @@ def is_foreign(path: Path) -> bool:
     """
     start = first_bytes(path)
     if not is_safetensors_file(start):
-        return _kind(start) is not None
+        return _kind(start, path) is not None
     try:
         return OWN_KEY not in read_safetensors_file(path)[1]
     except InputError:
@@ -115,7 +153,3 @@ def first_bytes(path: Path) -> bytes:
     if not start:
         raise InputError(f"{path} is empty; take another copy")
     return start
-
-
-def _read_zip(path: Path) -> Contents:
-    return Contents(path, "PyTorch", read_torch_file(path))

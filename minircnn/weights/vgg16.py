@@ -122,9 +122,10 @@ def read_vgg16(path: str | Path, architecture: VGG, contents: Contents | None = 
     naming = find_naming(layers, architecture.blocks, path)
     channels_first = layers[naming.convolutions[0]].get("weight", ("", _NOTHING))[1].shape[-2:] == (3, 3)
     sources = _convolutions(layers, naming.convolutions, architecture, channels_first, path)
+    outputs_first = channels_first if contents.dense is None else contents.dense == "OI"
     flatten = contents.flatten or ("CHW" if channels_first else "HWC")
     for layer, name in naming.dense.items():
-        sources |= _dense(layer, name, layers, architecture, channels_first, flatten, path)
+        sources |= _dense(layer, name, layers, architecture, (outputs_first, flatten), path)
     known = known_pixels(sources["conv1_1.weight"].array(), contents.format, path)
     notes = []
     for layer in [layer for layer in naming.dense if f"{layer}.weight" in sources and sources[f"{layer}.weight"].empty]:
@@ -160,10 +161,10 @@ def _convolutions(
 
 
 def _dense(
-    layer: str, name: str, layers: Layers, architecture: VGG, channels_first: bool, flatten: str, path: Path
+    layer: str, name: str, layers: Layers, architecture: VGG, lies: tuple[bool, str], path: Path
 ) -> dict[str, Source]:
     """fc6, fc7, fc8 or an output layer; `fc6.first` and `.second` are what truncated SVD made of it."""
-    shape = layers[name].get("weight", ("", _NOTHING))[1].shape
+    shape, flatten = layers[name].get("weight", ("", _NOTHING))[1].shape, lies[1]
     (hidden6, hidden7), base = architecture.hidden, layer.split(".")[0]
     inputs = {"fc6": POOLED**2 * architecture.channels, "fc7": hidden6}.get(base, hidden7)
     outputs = {"fc6": hidden6, "fc7": hidden7}.get(base) or math.prod(layers[name].get("bias", ("", _NOTHING))[1].shape)
@@ -172,7 +173,7 @@ def _dense(
     if layer.endswith(".second"):  # (outputs, rank)
         inputs = shape[-1] if shape else 0
     sees_map = base == "fc6" and not layer.endswith(".second")
-    outputs_first = shape[:1] == (outputs,) if inputs != outputs else channels_first
+    outputs_first = shape[:1] == (outputs,) if inputs != outputs else lies[0]
     if len(shape) == 4:  # written as a convolution over the whole map
         cells, channels = (POOLED, architecture.channels) if sees_map else (1, inputs)
         there = (outputs, channels, cells, cells) if outputs_first else (cells, cells, channels, outputs)

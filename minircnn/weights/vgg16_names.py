@@ -16,7 +16,7 @@ Layers = dict[str, dict[str, tuple[str, Stored]]]  # layer → "weight", "bias" 
 
 _WRAPPER = re.compile(r"^(?:(?:module|model|vgg16?|_orig_mod)\.)+")
 _PART = re.compile(r"^(.+?)[./_](weights?|kernel|W|w|bias(?:es)?|b)(?:_\d+)?(?::0)?$")
-_VGG19 = re.compile(r"(?:conv|block)[345]_(?:conv)?4")
+_VGG19 = re.compile(r"(?:conv|block)[345]_(?:conv)?4|conv2d_1[3-9]")
 
 
 @dataclass(frozen=True)

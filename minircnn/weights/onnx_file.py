@@ -1,0 +1,166 @@
+"""ONNX graphs of a plain chain of convolutions and dense layers, read without ONNX.
+
+The names in such a file are the exporter's own, so layers are told by their order: convolutions become conv2d,
+conv2d_1, …, dense layers dense, dense_1, … as Keras counts them. The graph also says how the map is flattened.
+
+    ModelProto   graph 7                 NodeProto      input 1, output 2, op_type 4, attribute 5
+    GraphProto   node 1, initializer 5   AttributeProto name 1, i 3, t 5, ints 8
+    TensorProto  dims 1, data_type 2, float_data 4, name 8, raw_data 9, double_data 10, external_data 13 (key 1,
+                 value 2)
+"""
+
+import math
+import mmap
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from minircnn.errors import InputError
+from minircnn.weights.protobuf import BYTES, VARINT, Span, fields, mapped, numbers, text
+from minircnn.weights.stored import BFLOAT16, Stored, at
+
+TYPES = {
+    1: np.dtype("<f4"),
+    2: np.dtype("u1"),
+    3: np.dtype("i1"),
+    6: np.dtype("<i4"),
+    7: np.dtype("<i8"),
+    10: np.dtype("<f2"),
+    11: np.dtype("<f8"),
+    16: BFLOAT16,
+}
+
+
+@dataclass
+class _Node:
+    kind: str = ""
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    numbers: dict[str, list[int]] = field(default_factory=dict)
+    tensor: Stored | None = None
+
+
+def read_onnx_file(path: str | Path) -> tuple[dict[str, Stored], str, str]:
+    """ "conv2d.weight" … → array; "CHW" or "HWC", as the map is flattened; "OI" or "IO", as dense weights lie.
+
+    Raises
+    ------
+    InputError : not such a file, damaged, or a graph of other layers
+    """
+    path = Path(path)
+    try:
+        with mapped(path) as data:
+            graphs = [value for number, kind, value in fields(data, (0, len(data))) if (number, kind) == (7, BYTES)]
+            if len(graphs) != 1:
+                raise ValueError(f"{len(graphs)} graphs in it")
+            tensors, nodes = {}, []
+            for number, kind, value in fields(data, graphs[0]):
+                if number == 1 and kind == BYTES:
+                    nodes.append(_node(data, value, path))
+                elif number == 5 and kind == BYTES:
+                    tensors.update([_tensor(data, value, path)])
+    except (OSError, ValueError, OverflowError) as error:
+        raise InputError(f"{path} is no ONNX file, or it is damaged ({error}); take another copy") from None
+    return _layers(tensors, nodes, path)
+
+
+def _layers(tensors: dict[str, Stored], nodes: list[_Node], path: Path) -> tuple[dict[str, Stored], str, str]:
+    found, flatten, lies, convolutions, dense = {}, "CHW", set(), 0, 0
+    for node in nodes:
+        if node.kind == "Constant" and node.tensor is not None and node.outputs:
+            tensors[node.outputs[0]] = node.tensor
+        elif node.kind == "Identity" and node.inputs and node.inputs[0] in tensors:
+            tensors[node.outputs[0]] = tensors[node.inputs[0]]
+    for node in nodes:
+        if node.kind == "BatchNormalization" or node.kind.startswith(("QLinear", "ConvInteger", "DequantizeLinear")):
+            raise InputError(f"{path} has {node.kind} layers; give the plain VGG16 with float32 weights")
+        weights = [name for name in node.inputs[1:2] if name in tensors]
+        if node.kind == "Transpose" and node.numbers.get("perm") == [0, 2, 3, 1] and not dense:
+            flatten = "HWC"
+        elif node.kind == "Conv" and weights:
+            layer = f"conv2d_{convolutions}" if convolutions else "conv2d"
+            convolutions, flatten = convolutions + 1, "CHW"
+        elif node.kind in ("Gemm", "MatMul") and weights:
+            layer = f"dense_{dense}" if dense else "dense"
+            dense += 1
+            lies.add("OI" if node.numbers.get("transB") == [1] else "IO")
+        else:
+            continue
+        if node.kind in ("Conv", "Gemm", "MatMul"):
+            found[f"{layer}.weight"] = tensors[weights[0]]
+            bias = node.inputs[2] if len(node.inputs) > 2 else _added(nodes, node, tensors)
+            if bias in tensors:
+                found[f"{layer}.bias"] = tensors[bias]
+    if len(lies) > 1:
+        raise InputError(f"{path} has dense layers both (OUT, IN) and (IN, OUT); export it from one framework")
+    return found, flatten, (lies or {"OI"}).pop()
+
+
+def _added(nodes: list[_Node], node: _Node, tensors: dict[str, Stored]) -> str | None:
+    """What an Add puts on top of a node's output."""
+    for other in nodes:
+        if other.kind == "Add" and node.outputs[0] in other.inputs:
+            return next((name for name in other.inputs if name in tensors), None)
+    return None
+
+
+def _node(data: mmap.mmap, span: Span, path: Path) -> _Node:
+    node = _Node()
+    for number, kind, value in fields(data, span):
+        if kind != BYTES:
+            continue
+        if number == 1:
+            node.inputs.append(text(data, value))
+        elif number == 2:
+            node.outputs.append(text(data, value))
+        elif number == 4:
+            node.kind = text(data, value)
+        elif number == 5:
+            name, found = "", []
+            for n, k, v in fields(data, value):
+                if n == 1 and k == BYTES:
+                    name = text(data, v)
+                elif (n == 3 and k == VARINT) or n == 8:
+                    found += numbers(data, k, v)
+                elif n == 5 and k == BYTES:
+                    node.tensor = _tensor(data, v, path)[1]
+            node.numbers[name] = found
+    return node
+
+
+def _tensor(data: mmap.mmap, span: Span, path: Path) -> tuple[str, Stored]:
+    name, shape, kind_of, where, outside = "", [], 0, None, {}
+    for number, kind, value in fields(data, span):
+        if number == 1:
+            shape += numbers(data, kind, value)
+        elif number == 2 and kind == VARINT:
+            kind_of = value
+        elif number in (4, 9, 10) and kind == BYTES:
+            where = value
+        elif number == 8 and kind == BYTES:
+            name = text(data, value)
+        elif number == 13 and kind == BYTES:
+            pair = {n: text(data, v) for n, k, v in fields(data, value) if k == BYTES}
+            outside[pair.get(1, "")] = pair.get(2, "")
+    dtype = TYPES.get(kind_of, np.dtype("V1"))
+    count = math.prod(shape) * dtype.itemsize
+    if outside:
+        return name, Stored(path, at(*_outside(outside, path, count)), dtype, tuple(shape))
+    if dtype.kind in "fV" and dtype.itemsize > 1 and (where is None or where[1] - where[0] != count) and count:
+        raise ValueError(f"{name or 'a tensor'} of shape {tuple(shape)} without its values")
+    return name, Stored(path, at(path, where[0] if where else 0), dtype, tuple(shape))
+
+
+def _outside(told: dict[str, str], path: Path, count: int) -> tuple[Path, int]:
+    """A tensor's file and place, where values are kept in a file beside the graph; nowhere else is looked."""
+    name = told.get("location", "")
+    file, offset = path.parent / name, int(told.get("offset", "0"))
+    if not name or Path(name).name != name or "\\" in name or os.path.islink(file):
+        raise ValueError(f"its values are said to be in {name!r}, which is no file beside it")
+    if not file.is_file():
+        raise ValueError(f"its values are in {file}, which is not there: bring both files")
+    if offset < 0 or offset + count > file.stat().st_size:
+        raise ValueError(f"its values are not all in {file}")
+    return file, offset

@@ -1,0 +1,94 @@
+"""Protocol buffers' wire format, walked without a schema: enough to find the arrays in Caffe's and ONNX' files.
+
+A message is a row of fields. Each begins with a number that holds the field's own number and one of four kinds: a
+varint (seven bits a byte, lowest first), 8 or 4 bytes, or a length and as many bytes: text, packed numbers, a message.
+"""
+
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5
+MOST_FIELDS = 1 << 20  # of one message: a file of weights has some hundreds
+
+Span = tuple[int, int]  # first byte and the one past the last
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[mmap.mmap]:
+    """The file's bytes; only the pages that are looked at are read."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
+
+
+def varint(data: mmap.mmap, place: int, end: int) -> tuple[int, int]:
+    """The number at `place`, and where the next thing begins.
+
+    Raises
+    ------
+    ValueError : it does not end before `end`
+    """
+    value = shift = 0
+    while place < end and shift < 64:
+        byte = data[place]
+        value |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            return value, place
+    raise ValueError("a number in it does not end")
+
+
+def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int, int | Span]]:
+    """(number, kind, value) of each field of the message in `span`; a value with a length is given as its span.
+
+    Raises
+    ------
+    ValueError : it is no such message
+    """
+    place, end = span
+    for _ in range(MOST_FIELDS):
+        if place == end:
+            return
+        key, place = varint(data, place, end)
+        number, kind = key >> 3, key & 7
+        if kind == VARINT:
+            value, place = varint(data, place, end)
+        elif kind == BYTES:
+            length, place = varint(data, place, end)
+            value = place, place + length
+            place += length
+        elif kind in (EIGHT, FOUR):
+            length = 8 if kind == EIGHT else 4
+            value = int.from_bytes(data[place : place + length], "little")
+            place += length
+        else:
+            raise ValueError(f"a field of kind {kind} in it")
+        if place > end or number == 0:
+            raise ValueError("a field reaches beyond its message")
+        yield number, kind, value
+    raise ValueError("it has more fields than any file of weights")
+
+
+def text(data: mmap.mmap, span: Span, longest: int = 1 << 16) -> str:
+    """A field's text.
+
+    Raises
+    ------
+    ValueError : it is no text, or longer than `longest` bytes
+    """
+    if span[1] - span[0] > longest:
+        raise ValueError("a name in it is too long")
+    return data[span[0] : span[1]].decode()
+
+
+def numbers(data: mmap.mmap, kind: int, value: int | Span) -> list[int]:
+    """A repeated integer field, whether packed or one by one; no more than 16, as axes have."""
+    if kind == VARINT:
+        return [value]
+    place, end = value
+    found = []
+    while place < end and len(found) < 16:
+        number, place = varint(data, place, end)
+        found.append(number)
+    return found

@@ -1,0 +1,143 @@
+"""The same VGG16 from every format: what the writer wrote comes back, and PyTorch's scores with it."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from minircnn import load_model
+from minircnn.errors import InputError
+from minircnn.models import BACKBONES, vgg16
+from minircnn.training.begin import first_model
+from minircnn.weights import detector
+from minircnn.weights.detector import VOC, read_classifier
+from minircnn.weights.vgg16 import read_vgg16
+
+for package in ("torch", "h5py", "onnx"):
+    pytest.importorskip(package, reason=f"{package} is not installed: pip install torch h5py onnx to compare with them")
+from weight_files import WRITERS, channels_last, random_arrays, torch_logits, write_caffe  # noqa: E402
+
+WIDTHS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
+NARROW = replace(vgg16(), blocks=((4, 5), (6, 7), (8, 9, 10), (11, 12, 13), (14, 15, 16)), hidden=(24, 20))
+DETECTOR = {"cls_score": 21, "bbox_pred": 84}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_every_format_gives_pytorchs_scores(kind, tmp_path, rng):
+    arrays = random_arrays(WIDTHS)
+    path = tmp_path / "weights.npz" if "npz" in kind else tmp_path / "weights"  # savez adds its own suffix
+    WRITERS[kind](path, arrays)
+    if path.suffix:
+        path = path.rename(tmp_path / "weights")  # its name tells nothing
+    found = read_vgg16(path, NARROW)
+    model = read_classifier(found, NARROW)
+    for name, (weight, bias) in arrays.items():
+        np.testing.assert_array_equal(
+            found.sources[f"{name}.weight"].array(), channels_last(name, weight), err_msg=name
+        )
+        np.testing.assert_array_equal(found.sources[f"{name}.bias"].array(), bias, err_msg=name)
+    images = rng.standard_normal((2, 3, 224, 224)).astype(np.float32)
+    want = torch_logits(arrays, images)
+    got = model.forward(np.ascontiguousarray(images.transpose(0, 2, 3, 1)))
+    assert np.abs(got - want).max() <= 1e-4 * np.abs(want).max()
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
+def test_a_fast_rcnn_caffemodel_is_a_detector(old, tmp_path, rng, monkeypatch):
+    import torch
+    from torch.nn import functional
+
+    monkeypatch.setattr(detector, "vgg16", lambda: NARROW)
+    arrays = random_arrays(WIDTHS, outputs=DETECTOR)
+    path = tmp_path / "vgg16_fast_rcnn_iter_40000.caffemodel"
+    write_caffe(path, arrays, old)
+    model = load_model(path)
+    assert model.class_names == VOC
+    assert model.architecture.preprocessing == vgg16().preprocessing
+    pooled = rng.standard_normal((5, 16, 7, 7)).astype(np.float32)
+    hidden = torch.from_numpy(pooled).flatten(1)
+    for name in ("fc6", "fc7"):
+        hidden = functional.relu(functional.linear(hidden, *map(torch.from_numpy, arrays[name])))
+    model.eval()
+    outputs = model.forward_pooled(np.ascontiguousarray(pooled.transpose(0, 2, 3, 1)))
+    for got, name in zip(outputs, DETECTOR, strict=True):
+        want = functional.linear(hidden, *map(torch.from_numpy, arrays[name])).numpy()
+        np.testing.assert_allclose(got, want, atol=1e-4 * np.abs(want).max())
+
+
+def test_a_detector_in_halves_is_the_product_of_them(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(detector, "vgg16", lambda: NARROW)
+    arrays = random_arrays(WIDTHS, outputs=DETECTOR)
+    halves = {name: pair for name, pair in arrays.items() if name not in ("fc6", "fc7")}
+    for name, rank in (("fc6", 12), ("fc7", 9)):
+        weight, bias = arrays[name]
+        U, s, V = np.linalg.svd(weight, full_matrices=False)
+        halves[f"{name}_L"] = ((s[:rank, None] * V[:rank]).astype(np.float32),)
+        halves[f"{name}_U"] = (np.ascontiguousarray(U[:, :rank]), bias)
+        arrays[name] = ((U[:, :rank] * s[:rank]) @ V[:rank], bias)
+    write_caffe(tmp_path / "whole", {n: [np.asarray(a, np.float32) for a in pair] for n, pair in arrays.items()})
+    write_caffe(tmp_path / "halves", halves)
+    whole, halved = load_model(tmp_path / "whole"), load_model(tmp_path / "halves")
+    assert halved.architecture.ranks == (12, 9)
+    pooled = rng.standard_normal((5, 7, 7, 16)).astype(np.float32)
+    for want, got in zip(whole.forward_pooled(pooled), halved.forward_pooled(pooled), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4)
+
+
+def begin(path, names, monkeypatch):
+    monkeypatch.setitem(BACKBONES, "vgg16", lambda: NARROW)
+    return first_model(SimpleNamespace(backbone="vgg16", weights=str(path)), names, np.random.default_rng(0))
+
+
+def test_a_run_begins_with_what_of_a_detector_fits(tmp_path, monkeypatch):
+    arrays = random_arrays(WIDTHS, outputs=DETECTOR)
+    write_caffe(tmp_path / "a", arrays)
+    model, same_classes, notes = begin(tmp_path / "a", VOC, monkeypatch)
+    assert same_classes
+    assert any("is taken to expect Caffe's pixels" in note for note in notes)
+    np.testing.assert_array_equal(model.bbox_pred.weight.value, arrays["bbox_pred"][0].T)
+    model, same_classes, notes = begin(tmp_path / "a", ("shirt", "coat"), monkeypatch)
+    assert not same_classes
+    assert any("20 other classes: cls_score and bbox_pred begin anew" in note for note in notes)
+    assert model.cls_score.weight.value.shape == (20, 3)
+    assert model.cls_score.weight.value.std() > 0.005
+    np.testing.assert_array_equal(model.fc7.weight.value, arrays["fc7"][0].T)
+
+
+def test_what_is_no_detector_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(detector, "vgg16", lambda: NARROW)
+    write_caffe(tmp_path / "a", random_arrays(WIDTHS))
+    with pytest.raises(InputError, match=r"no detector \(cls_score, bbox_pred missing\); begin training"):
+        load_model(tmp_path / "a")
+    write_caffe(tmp_path / "b", random_arrays(WIDTHS, outputs={"cls_score": 21, "bbox_pred": 8}))
+    with pytest.raises(InputError, match="bbox_pred has 8 outputs"):
+        load_model(tmp_path / "b")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras' own
+def test_keras_own_files_load(tmp_path, rng, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")  # it is not made for two of them
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    keras = pytest.importorskip("keras", reason="Keras is not installed: pip install keras to compare with it")
+    arrays = random_arrays(WIDTHS)
+    x = inputs = keras.Input((224, 224, 3))
+    for name, (weight, _) in arrays.items():
+        if weight.ndim == 4:
+            x = keras.layers.Conv2D(len(weight), 3, padding="same", activation="relu")(x)
+            if name in ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3"):
+                x = keras.layers.MaxPooling2D()(x)
+        else:
+            x = keras.layers.Flatten()(x) if name == "fc6" else x
+            x = keras.layers.Dense(len(weight), activation=None if name == "fc8" else "relu")(x)
+    network = keras.Model(inputs, x)
+    network.set_weights([a for name, (w, b) in arrays.items() for a in (channels_last(name, w), b)])
+    images = rng.standard_normal((1, 224, 224, 3)).astype(np.float32)
+    want = keras.ops.convert_to_numpy(network(images))
+    network.save(tmp_path / "a.keras")
+    network.save_weights(tmp_path / "a.weights.h5")
+    for name in ("a.keras", "a.weights.h5"):
+        found = read_vgg16(tmp_path / name, NARROW)
+        assert found.preprocessing.mean == (103.939, 116.779, 123.68)
+        got = read_classifier(found, NARROW).forward(images)
+        assert np.abs(got - want).max() <= 1e-4 * np.abs(want).max()
