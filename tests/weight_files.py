@@ -1,4 +1,13 @@
-"""Writers of VGG16 files in everybody's format, which share no code with the readers; and what PyTorch computes."""
+"""Writers of VGG16 files in everybody's format, which share no code with the readers; and what PyTorch computes.
+
+`python tests/weight_files.py FOLDER` writes full-size files there, one after the other, and prints for each how far the
+scores are from PyTorch's, how long loading took, and the most memory that it had beyond what the program has anyway.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -187,7 +196,24 @@ def write_torch(path, arrays, zipped=True):
     torch.save(state, path, _use_new_zipfile_serialization=zipped)
 
 
+def write_safetensors(path, arrays):
+    """With the library, in timm's names."""
+    from safetensors.numpy import save_file
+
+    count, named = 0, {}
+    for name, (weight, bias) in arrays.items():
+        if weight.ndim == 4:
+            layer, count = f"features.{count}", count + 2 + (name in ("conv1_2", "conv2_2", "conv3_3", "conv4_3"))
+        else:
+            layer = {"fc6": "pre_logits.fc1", "fc7": "pre_logits.fc2", "fc8": "head.fc"}[name]
+            if name != "fc8":
+                weight = weight.reshape(len(weight), -1, *((7, 7) if name == "fc6" else (1, 1)))
+        named |= {f"{layer}.weight": weight, f"{layer}.bias": bias}
+    save_file(named, path)
+
+
 WRITERS = {
+    "safetensors": write_safetensors,
     "caffe": write_caffe,
     "caffe old": lambda path, arrays: write_caffe(path, arrays, old=True),
     "keras 1": lambda path, arrays: write_keras(path, arrays, "keras1"),
@@ -220,3 +246,51 @@ def torch_logits(arrays, images):
                 x = functional.linear(x.flatten(1), weight, bias)
                 x = functional.relu(x) if name in ("fc6", "fc7") else x
     return x.numpy()
+
+
+MEASURE = r"""
+import json, re, sys, time
+import numpy as np
+from minircnn.models import vgg16
+from minircnn.weights.detector import read_classifier
+from minircnn.weights.vgg16 import read_vgg16
+import h5py
+path, images, out = sys.argv[1:]
+
+def peak():  # resident bytes, pages of mapped files among them; Linux tells
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())[1])
+
+before = peak()
+began = time.perf_counter()
+model = read_classifier(read_vgg16(path, vgg16()), vgg16())
+seconds = time.perf_counter() - began
+memory = peak() - before
+np.save(out, model.forward(np.load(images)))
+print(json.dumps({"seconds": seconds, "memory": memory}))
+"""
+
+
+def main(folder):
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    widths = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+    arrays = random_arrays(widths, (4096, 4096), {"fc8": 1000})
+    images = np.random.default_rng(1).standard_normal((2, 3, 224, 224), np.float32)
+    want = torch_logits(arrays, images)
+    np.save(folder / "images.npy", np.ascontiguousarray(images.transpose(0, 2, 3, 1)))
+    print(f"{'format':20}{'MB':>6}{'error':>10}{'seconds':>10}{'memory / file':>15}")
+    for kind, write in WRITERS.items():
+        path = folder / "weights.npz"
+        write(path, arrays)
+        command = [sys.executable, "-c", MEASURE, str(path), str(folder / "images.npy"), str(folder / "scores.npy")]
+        told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        error = np.abs(np.load(folder / "scores.npy") - want).max() / np.abs(want).max()
+        size = path.stat().st_size
+        print(
+            f"{kind:20}{size / 1e6:6.0f}{error:10.1e}{told['seconds']:10.2f}{told['memory'] / size:15.2f}", flush=True
+        )
+        path.unlink()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,4 +1,4 @@
-"""`minircnn weights …`: what is done to a model's weights."""
+"""`minircnn weights …`: what is in files of weights, and what is done to them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,13 @@ import typer
 from minircnn.cli.console import one_sentence
 from minircnn.errors import InputError
 
-app = typer.Typer(help="Change a trained model's weights.", no_args_is_help=True, rich_markup_mode="rich")
+Weights = Annotated[
+    Path, typer.Argument(help="A VGG16 of any kind: .pth, safetensors, .caffemodel, Keras, ONNX, .npz.")
+]
+
+app = typer.Typer(
+    help="Look into files of weights, convert, check and compress them.", no_args_is_help=True, rich_markup_mode="rich"
+)
 
 
 @app.command()
@@ -30,12 +36,7 @@ def svd(
     from minircnn.weights.model_file import load_model, save_model
     from minircnn.weights.svd import compress
 
-    if out.suffix != ".safetensors":
-        raise InputError(f"--out should end in .safetensors, not {out.name!r}")
-    if out.exists():
-        raise InputError(f"{out} is there already; choose another --out")
-    if not out.parent.is_dir():
-        raise InputError(f"{out.parent} is not a folder; make it, or choose another --out")
+    _check_new(out)
     detector = load_model(model)
     hidden6, hidden7 = detector.architecture.hidden
     wanted6 = max(1, hidden6 // 4) if fc6 is None else fc6
@@ -47,3 +48,105 @@ def svd(
         sizes = [sum(parameter.value.size for parameter in layer.values()) / 1e6 for layer in (old, new)]
         print(f"{name}: {sizes[0]:.2f} to {sizes[1]:.2f} million weights, {100 * share:.1f} % of the squares kept")
     print(f"{out}: {out.stat().st_size / 1e6:.0f} MB; compare: minircnn eval {out} --data DIR")
+
+
+@app.command()
+@one_sentence
+def info(file: Weights) -> None:
+    """Say what a file holds: whose weights, for which pixels, and each layer's name, shape and type there and here.
+
+    Example: minircnn weights info vgg16-397923af.pth
+    """
+    from minircnn.models import vgg16
+    from minircnn.weights.convert import KNOWN, sha256
+    from minircnn.weights.formats import read_contents
+    from minircnn.weights.vgg16 import read_vgg16
+
+    contents = read_contents(file)
+    digest = sha256(file)
+    print(f"{file}: {contents.format}, {file.stat().st_size / 1e6:.1f} MB")
+    print(f"SHA-256 {digest}" + (f", {KNOWN[digest]}" if digest in KNOWN else ""))
+    try:
+        found = read_vgg16(file, vgg16(), contents)
+    except InputError as error:
+        for name, stored in contents.tensors.items():
+            print(f"  {name:40} {stored.type_name:9} {stored.shape}")
+        print(str(error))
+        return
+    pixels = found.preprocessing
+    print(f"weights: {found.origin}")
+    print(f"pixels: {pixels.channel_order}, less {pixels.mean}, divided by {pixels.scale}")
+    for name, source in found.sources.items():
+        stored = source.stored
+        print(f"  {name:18} {source.shape!s:20} from {source.name}, {stored.type_name} {stored.shape}")
+    for layer in ("fc6", "fc7", "fc8"):
+        if not found.has(layer):
+            print(f"  no {layer}")
+    for note in found.notes:
+        print(f"note: {note}")
+
+
+@app.command()
+@one_sentence
+def convert(file: Weights, out: Annotated[Path, typer.Option(help="The safetensors file, new.")]) -> None:
+    """Write a VGG16 to safetensors, with its origin, SHA-256 and pixels; a detector becomes a model file.
+
+    Example: minircnn weights convert VGG_ILSVRC_16_layers.caffemodel --out vgg16.safetensors
+    """
+    from minircnn.models import vgg16
+    from minircnn.weights.convert import convert as write
+    from minircnn.weights.detector import read_detector
+    from minircnn.weights.model_file import save_model
+    from minircnn.weights.vgg16 import read_vgg16
+
+    _check_new(out)
+    found = read_vgg16(file, vgg16())
+    for note in found.notes:
+        print(f"note: {note}")
+    if found.has("cls_score"):
+        save_model(out, read_detector(file))
+        print(f"{out}: a detector, {out.stat().st_size / 1e6:.0f} MB; try: minircnn detect {out} photo.jpg --out found")
+        return
+    write(found, out)
+    print(f"{out}: {out.stat().st_size / 1e6:.0f} MB; begin with it: minircnn train --backbone vgg16 --weights {out}")
+
+
+@app.command()
+@one_sentence
+def check(file: Weights) -> None:
+    """Classify bundled photographs with the whole VGG16, and print each one's five best ImageNet classes.
+
+    A wrong order of channels or of fc6's rows shows at once. The exit status says whether two at least are recognised.
+
+    Example: minircnn weights check vgg16-397923af.pth
+    """
+    from minircnn.models import vgg16
+    from minircnn.weights.check import look
+    from minircnn.weights.detector import read_classifier
+    from minircnn.weights.vgg16 import read_vgg16
+
+    found = read_vgg16(file, vgg16())
+    for note in found.notes:
+        print(f"note: {note}")
+    answers = []
+    for answer in look(read_classifier(found, vgg16()), found.preprocessing):
+        answers.append(answer)
+        print(f"{answer.photograph}:")
+        for words, share, right in answer.best:
+            print(f"  {100 * share:5.1f} %  {words}{'   <- right' if right else ''}")
+    right = sum(answer.right for answer in answers)
+    print(f"{right} of {len(answers)} photographs have a right class among their five")
+    if right < 2:  # one may be luck
+        raise InputError(
+            f"{file}: hardly anything is recognised, so these are no weights of ImageNet's, or their pixels or order are "
+            "others than they were taken for"
+        )
+
+
+def _check_new(out: Path) -> None:
+    if out.suffix != ".safetensors":
+        raise InputError(f"--out should end in .safetensors, not {out.name!r}")
+    if out.exists():
+        raise InputError(f"{out} is there already; choose another --out")
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent} is not a folder; make it, or choose another --out")

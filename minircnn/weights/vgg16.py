@@ -77,12 +77,14 @@ class Source:
         return out
 
     @property
+    def count(self) -> int:
+        """Of values."""
+        return math.prod(self.shape)
+
+    @property
     def empty(self) -> bool:
         """Whether it holds no number at all: torchvision has a file with room for a classifier and none in it."""
-        return all(np.isnan(rows).all() for _, rows in self.stored.blocks()) if self._begins_empty() else False
-
-    def _begins_empty(self) -> bool:
-        return np.isnan(next(self.stored.blocks())[1]).all()
+        return all(np.isnan(rows).all() for _, rows in self.stored.blocks())
 
 
 @dataclass(frozen=True)
