@@ -138,7 +138,7 @@ def check(file: Weights) -> None:
     print(f"{right} of {len(answers)} photographs have a right class among their five")
     if right < 2:  # one may be luck
         raise InputError(
-            f"{file}: hardly anything is recognised, so these are no weights of ImageNet's, or their pixels or order are "
+            f"{file}: hardly anything is recognised; these are no weights of ImageNet's, or their pixels or order are "
             "others than they were taken for"
         )
 

@@ -1,8 +1,8 @@
 """NumPy's `.npz` files, array by array; objects, which would be unpickled, are refused."""
 
 import math
+import tokenize
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ def read_npz_file(path: str | Path) -> dict[str, Stored]:
             if unpacked > MOST * path.stat().st_size + (1 << 20):
                 raise ValueError(f"it would unpack to {unpacked} bytes, and weights hardly shrink")
             return {entry.filename.removesuffix(".npy"): _array(path, archive, entry) for entry in entries}
-    except (*UNREADABLE, zlib.error, SyntaxError, TypeError, KeyError, MemoryError, OverflowError) as error:
+    except (*UNREADABLE, SyntaxError, tokenize.TokenError, TypeError, KeyError, MemoryError) as error:
         raise InputError(f"{path} is no .npz file, or it is damaged ({error}); take another copy") from None
 
 

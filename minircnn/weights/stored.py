@@ -20,7 +20,8 @@ from minircnn.files import reason
 
 BLOCK = 1 << 24  # bytes read at a time
 BFLOAT16 = np.dtype("V2")  # NumPy has no such type: the upper half of a float32
-UNREADABLE = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+UNREADABLE = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError,
+              OverflowError)  # fmt: skip
 
 
 @dataclass(frozen=True)
