@@ -82,6 +82,16 @@ def test_a_file_cut_short_or_changed_is_one_sentence_or_read_right(zipped, torch
     assert refused >= 50
 
 
+def test_a_part_of_a_storage_is_held_to_the_checksum_of_all_of_it(torch, tmp_path):
+    values = torch.arange(1e6)
+    path = written(torch, tmp_path, {"first": values[:100], "rest": values[100:]}, True)
+    whole = path.read_bytes()
+    place = whole.index(np.float32(50).tobytes() + np.float32(51).tobytes())
+    path.write_bytes(whole[:place] + b"\x07" + whole[place + 1 :])
+    with pytest.raises(InputError, match="CRC"):
+        read_torch_file(path)["first"].array()
+
+
 class Harmful:
     """What a pickle can do: `__reduce__` names any function, and loading calls it."""
 

@@ -19,7 +19,9 @@ for package in ("torch", "h5py", "onnx"):
 from weight_files import WRITERS, channels_last, random_arrays, torch_logits, write_caffe  # noqa: E402
 
 WIDTHS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
-NARROW = replace(vgg16(), blocks=((4, 5), (6, 7), (8, 9, 10), (11, 12, 13), (14, 15, 16)), hidden=(24, 20))
+NARROW = replace(
+    vgg16(), blocks=((4, 5), (6, 7), (8, 9, 10), (11, 12, 13), (14, 15, 16)), hidden=(24, 24)
+)  # a square fc7
 DETECTOR = {"cls_score": 21, "bbox_pred": 84}
 
 
@@ -100,7 +102,7 @@ def test_a_run_begins_with_what_of_a_detector_fits(tmp_path, monkeypatch):
     model, same_classes, notes = begin(tmp_path / "a", ("shirt", "coat"), monkeypatch)
     assert not same_classes
     assert any("20 other classes: cls_score and bbox_pred begin anew" in note for note in notes)
-    assert model.cls_score.weight.value.shape == (20, 3)
+    assert model.cls_score.weight.value.shape == (24, 3)
     assert model.cls_score.weight.value.std() > 0.005
     np.testing.assert_array_equal(model.fc7.weight.value, arrays["fc7"][0].T)
 

@@ -15,7 +15,7 @@ import numpy as np
 CONVOLUTIONS = [f"conv{block}_{number}" for block in range(1, 6) for number in range(1, 3 + (block > 2))]
 
 
-def random_arrays(widths, hidden=(24, 20), outputs=None, seed=0):
+def random_arrays(widths, hidden=(24, 24), outputs=None, seed=0):
     """As Caffe and PyTorch have them: layer → weight (OC, C, 3, 3) or (OUT, IN), bias."""
     rng = np.random.default_rng(seed)
     arrays, C = {}, 3

@@ -42,7 +42,7 @@ def train(
     format: Annotated[str, typer.Option(help="Layout of --data.")] = "deepfashion2",
     backbone: Annotated[str, typer.Option(help="vgg_small or vgg16.")] = "vgg_small",
     weights: Annotated[
-        Path | None, typer.Option(help="Start from this model file, or torchvision's or timm's VGG16.")
+        Path | None, typer.Option(help="Start from this model file, or anybody's VGG16 (docs/weights.md).")
     ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Times the set is seen; suits data and backbone if absent.")
@@ -72,6 +72,8 @@ def train(
     from minircnn.training.train import Interrupted, Training
     from minircnn.training.warm_up import warm_up
 
+    if weights is not None and str(weights).startswith(("http:", "https:")):
+        raise InputError("--weights takes a file; download it first, with: minircnn weights fetch URL")
     folder = RunFolder(resume or out)
 
     def go_on() -> list[str]:

@@ -13,7 +13,9 @@ Weights = Annotated[
 ]
 
 app = typer.Typer(
-    help="Look into files of weights, convert, check and compress them.", no_args_is_help=True, rich_markup_mode="rich"
+    help="Download files of weights, look into them, convert, check and compress them.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
 )
 
 
@@ -141,6 +143,31 @@ def check(file: Weights) -> None:
             f"{file}: hardly anything is recognised; these are no weights of ImageNet's, or their pixels or order are "
             "others than they were taken for"
         )
+
+
+@app.command()
+@one_sentence
+def fetch(
+    url: Annotated[str, typer.Argument(help="http:// or https://, with the file's name at its end.")],
+    out: Annotated[Path | None, typer.Option(help="Where to; by default the file's own name, here.")] = None,
+    sha256: Annotated[
+        str | None, typer.Option(help="What it should begin with; names such as vgg16-397923af.pth say it.")
+    ] = None,
+) -> None:
+    """Download a file of weights: with progress, going on where it stopped, and its SHA-256 compared.
+
+    Example: minircnn weights fetch https://download.pytorch.org/models/vgg16-397923af.pth
+    """
+    from minircnn.cli.console import Console, on_interrupt
+    from minircnn.weights.fetch import fetch as download
+    from minircnn.weights.fetch import name_of
+
+    out = out or Path(name_of(url))
+    with Console() as console, on_interrupt(f"what has come is in {out}.part"):
+        digest = download(
+            url, out, sha256, lambda there, whole: console("downloading", there >> 20, max(there, whole) >> 20, "MB")
+        )
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
 
 
 def _check_new(out: Path) -> None:
