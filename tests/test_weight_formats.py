@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 
 from minircnn import load_model
+from minircnn.data.fashion_scenes import write_scenes
 from minircnn.errors import InputError
 from minircnn.models import BACKBONES, vgg16
 from minircnn.training.begin import first_model
+from minircnn.training.run_folder import RunFolder
+from minircnn.training.settings import TrainSettings
+from minircnn.training.train import Training
 from minircnn.weights import detector
+from minircnn.weights.convert import convert
 from minircnn.weights.detector import VOC, read_classifier
 from minircnn.weights.vgg16 import read_vgg16
 
@@ -143,3 +148,33 @@ def test_keras_own_files_load(tmp_path, rng, monkeypatch):
         assert found.preprocessing.mean == (103.939, 116.779, 123.68)
         got = read_classifier(found, NARROW).forward(images)
         assert np.abs(got - want).max() <= 1e-4 * np.abs(want).max()
+
+
+def test_training_steps_from_a_converted_file_leave_frozen_layers_alone(tmp_path, monkeypatch):
+    small = replace(NARROW.preprocessing, short_side=96, long_side=160)
+    monkeypatch.setitem(BACKBONES, "vgg16", lambda: replace(NARROW, preprocessing=small))
+    arrays = random_arrays(WIDTHS)
+    arrays["conv1_1"] = arrays["conv1_1"][0] / 64, arrays["conv1_1"][1]  # pixels are up to 128 from the mean
+    WRITERS["keras 1"](tmp_path / "a.h5", arrays)
+    convert(read_vgg16(tmp_path / "a.h5", NARROW), tmp_path / "a.safetensors")
+    write_scenes(tmp_path / "scenes", 4, 2, size=96)
+    settings = TrainSettings(
+        data=str(tmp_path / "scenes"), backbone="vgg16", weights=str(tmp_path / "a.safetensors"), epochs=1, lr=1e-3
+    )
+    training = Training.start(RunFolder(tmp_path / "run"), settings)
+    training.run()
+    changed = set()
+    for name, parameter in training.model.named_parameters():
+        layer = name.split(".")[0]
+        if layer in arrays:
+            want = channels_last(layer, arrays[layer][0]) if name.endswith("weight") else arrays[layer][1]
+            if not np.array_equal(parameter.value, want):
+                changed.add(layer)
+    assert changed == {name for name in arrays if name not in (*NARROW.frozen, "fc8")}
+    assert training.model.architecture.preprocessing.mean == (103.939, 116.779, 123.68)
+
+
+def test_vgg16s_weights_want_vgg16(tmp_path):
+    WRITERS["keras 1"](tmp_path / "a.h5", random_arrays(WIDTHS))
+    with pytest.raises(InputError, match="choose --backbone vgg16"):
+        first_model(SimpleNamespace(backbone="vgg_small", weights=str(tmp_path / "a.h5")), ("a",), None)

@@ -37,7 +37,7 @@ def test_info_says_what_is_there(narrow, tmp_path):
     write_torch(tmp_path / "a.pth", random_arrays(WIDTHS))
     code, output = run("info", tmp_path / "a.pth")
     assert code == 0
-    for words in ("PyTorch", "SHA-256", "torchvision's names", "RGB", "fc6.weight", "(24, 784)", "classifier.0.weight"):
+    for words in ("PyTorch", "SHA-256", "of torchvision", "RGB", "fc6.weight", "(24, 784)", "classifier.0.weight"):
         assert words in output
     np.savez(tmp_path / "b.npz", mean=np.zeros(3, np.float32))
     code, output = run("info", tmp_path / "b.npz")

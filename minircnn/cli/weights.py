@@ -135,6 +135,7 @@ def check(file: Weights) -> None:
         answers.append(answer)
         print(f"{answer.photograph}:")
         for words, share, right in answer.best:
+            words = ", ".join(words.split(", ")[:2])
             print(f"  {100 * share:5.1f} %  {words}{'   <- right' if right else ''}")
     right = sum(answer.right for answer in answers)
     print(f"{right} of {len(answers)} photographs have a right class among their five")

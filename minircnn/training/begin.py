@@ -39,6 +39,8 @@ def first_model(
         return FastRCNN(architecture, len(class_names), rng, class_names), False, notes
     path = Path(settings.weights)
     if path.is_file() and is_foreign(path):
+        if architecture.name != "vgg16":
+            raise InputError(f"{path} holds weights of VGG16, if any of use here; choose --backbone vgg16")
         return _pretrained(path, architecture, class_names, rng)
     source = load_model(path)
     architecture = replace(architecture, preprocessing=source.architecture.preprocessing)

@@ -10,6 +10,7 @@ from minircnn.weights.formats import CONVERTED_KEY
 from minircnn.weights.vgg16 import Pretrained
 
 KNOWN = {  # SHA-256 of files that people have, as published
+    "57b026918159a6bf9faf8405c3a551903768e7138989d9c6224a14227203fad8": "timm's vgg16.tv_in1k",
     "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0": "torchvision's vgg16-397923af.pth",
     "f20805a3ecccaa88647bbab4ad011ff2412a9838485ea844de0fcbce349820b9": "the ONNX model zoo's vgg16-7.onnx",
 }
