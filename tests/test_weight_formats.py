@@ -21,7 +21,15 @@ from minircnn.weights.vgg16 import read_vgg16
 
 for package in ("torch", "h5py", "onnx"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install torch h5py onnx to compare with them")
-from weight_files import WRITERS, channels_last, random_arrays, torch_logits, write_caffe  # noqa: E402
+from weight_files import (  # noqa: E402
+    WRITERS,
+    channels_last,
+    keras_network,
+    keras_scores,
+    random_arrays,
+    torch_logits,
+    write_caffe,
+)
 
 WIDTHS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
 NARROW = replace(
@@ -126,21 +134,11 @@ def test_what_is_no_detector_says_what_to_do(tmp_path, monkeypatch):
 def test_keras_own_files_load(tmp_path, rng, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")  # it is not made for two of them
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    keras = pytest.importorskip("keras", reason="Keras is not installed: pip install keras to compare with it")
+    pytest.importorskip("keras", reason="Keras is not installed: pip install keras to compare with it")
     arrays = random_arrays(WIDTHS)
-    x = inputs = keras.Input((224, 224, 3))
-    for name, (weight, _) in arrays.items():
-        if weight.ndim == 4:
-            x = keras.layers.Conv2D(len(weight), 3, padding="same", activation="relu")(x)
-            if name in ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3"):
-                x = keras.layers.MaxPooling2D()(x)
-        else:
-            x = keras.layers.Flatten()(x) if name == "fc6" else x
-            x = keras.layers.Dense(len(weight), activation=None if name == "fc8" else "relu")(x)
-    network = keras.Model(inputs, x)
-    network.set_weights([a for name, (w, b) in arrays.items() for a in (channels_last(name, w), b)])
+    network = keras_network(arrays)
     images = rng.standard_normal((1, 224, 224, 3)).astype(np.float32)
-    want = keras.ops.convert_to_numpy(network(images))
+    want = keras_scores(network, images)
     network.save(tmp_path / "a.keras")
     network.save_weights(tmp_path / "a.weights.h5")
     for name in ("a.keras", "a.weights.h5"):

@@ -1,10 +1,12 @@
 """Writers of VGG16 files in everybody's format, which share no code with the readers; and what PyTorch computes.
 
 `python tests/weight_files.py FOLDER` writes full-size files there, one after the other, and prints for each how far the
-scores are from PyTorch's, how long loading took, and the most memory that it had beyond what the program has anyway.
+scores are from the peer's, how long loading took, and the most memory that it had beyond what the program has anyway.
+The peer is the framework that reads such files: onnxruntime, Keras, and PyTorch for the others.
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -248,6 +250,39 @@ def torch_logits(arrays, images):
     return x.numpy()
 
 
+def keras_network(arrays):
+    """The arrays in a Keras model; set KERAS_BACKEND first."""
+    import keras
+
+    x = inputs = keras.Input((224, 224, 3))
+    for name, (weight, _) in arrays.items():
+        if weight.ndim == 4:
+            x = keras.layers.Conv2D(len(weight), 3, padding="same", activation="relu")(x)
+            if name in ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3"):
+                x = keras.layers.MaxPooling2D()(x)
+        else:
+            x = keras.layers.Flatten()(x) if name == "fc6" else x
+            x = keras.layers.Dense(len(weight), activation=None if name == "fc8" else "relu")(x)
+    network = keras.Model(inputs, x)
+    network.set_weights([array for name, (w, b) in arrays.items() for array in (channels_last(name, w), b)])
+    return network
+
+
+def keras_scores(network, images):
+    """images (N, H, W, 3) → what Keras computes."""
+    import keras
+
+    return keras.ops.convert_to_numpy(network(images))
+
+
+def onnxruntime_scores(path, images):
+    """images (N, 3, H, W) → what onnxruntime computes, one by one, as the graph takes them."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(None, {"x": image[None]})[0] for image in images])
+
+
 MEASURE = r"""
 import json, re, sys, time
 import numpy as np
@@ -282,14 +317,23 @@ def main(folder):
     for kind, write in WRITERS.items():
         path = folder / "weights.npz"
         write(path, arrays)
-        command = [sys.executable, "-c", MEASURE, str(path), str(folder / "images.npy"), str(folder / "scores.npy")]
-        told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        error = np.abs(np.load(folder / "scores.npy") - want).max() / np.abs(want).max()
-        size = path.stat().st_size
-        print(
-            f"{kind:20}{size / 1e6:6.0f}{error:10.1e}{told['seconds']:10.2f}{told['memory'] / size:15.2f}", flush=True
-        )
-        path.unlink()
+        theirs = onnxruntime_scores(path, images) if kind.startswith("onnx") else want
+        report(kind, path, folder, theirs)
+    os.environ["KERAS_BACKEND"], os.environ["KERAS_HOME"] = "torch", str(folder / "keras")
+    network = keras_network(arrays)
+    theirs = keras_scores(network, images.transpose(0, 2, 3, 1))
+    for kind, save in ((".keras", network.save), (".weights.h5", network.save_weights)):
+        save(folder / f"a{kind}")
+        report(kind, folder / f"a{kind}", folder, theirs)
+
+
+def report(kind, path, folder, want):
+    command = [sys.executable, "-c", MEASURE, str(path), str(folder / "images.npy"), str(folder / "scores.npy")]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    error = np.abs(np.load(folder / "scores.npy") - want).max() / np.abs(want).max()
+    size = path.stat().st_size
+    print(f"{kind:20}{size / 1e6:6.0f}{error:10.1e}{told['seconds']:10.2f}{told['memory'] / size:15.2f}", flush=True)
+    path.unlink()
 
 
 if __name__ == "__main__":
