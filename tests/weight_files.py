@@ -163,7 +163,7 @@ def write_onnx(path, arrays, style):
         nodes,
         "vgg16",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 224, 224])],
-        [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, 9])],
+        [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, len(bias)])],
         given,
     )
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), path)

@@ -143,7 +143,8 @@ def read_vgg16(path: str | Path, architecture: VGG, contents: Contents | None = 
     else:
         pixels, words = usual_pixels(naming.whose, contents.format, channels_first)
         notes.append(f"{path} is taken to expect {words} (its first layer is none that is known)")
-        origin = f"unknown, with the names of {naming.whose}"
+        told = "an ONNX graph" if contents.format == "ONNX" else f"a file with the names of {naming.whose}"
+        origin = f"unknown, from {told}"
     return Pretrained(contents, origin, sources, replace(architecture.preprocessing, **pixels), notes)
 
 
