@@ -319,12 +319,35 @@ def main(folder):
         write(path, arrays)
         theirs = onnxruntime_scores(path, images) if kind.startswith("onnx") else want
         report(kind, path, folder, theirs)
+    report_detector(folder, widths)
     os.environ["KERAS_BACKEND"], os.environ["KERAS_HOME"] = "torch", str(folder / "keras")
     network = keras_network(arrays)
     theirs = keras_scores(network, images.transpose(0, 2, 3, 1))
     for kind, save in ((".keras", network.save), (".weights.h5", network.save_weights)):
         save(folder / f"a{kind}")
         report(kind, folder / f"a{kind}", folder, theirs)
+
+
+def report_detector(folder, widths):
+    """The original Fast R-CNN model: cls_score and bbox_pred of given pooled maps, against PyTorch."""
+    import torch
+    from torch.nn import functional
+
+    from minircnn import load_model
+
+    arrays = random_arrays(widths, (4096, 4096), {"cls_score": 21, "bbox_pred": 84})
+    write_caffe(folder / "detector", arrays)
+    pooled = np.random.default_rng(2).standard_normal((4, 512, 7, 7), np.float32)
+    hidden = torch.from_numpy(pooled).flatten(1)
+    for name in ("fc6", "fc7"):
+        hidden = functional.relu(functional.linear(hidden, *map(torch.from_numpy, arrays[name])))
+    model = load_model(folder / "detector")
+    outputs = model.forward_pooled(np.ascontiguousarray(pooled.transpose(0, 2, 3, 1)))
+    for name, got in zip(("cls_score", "bbox_pred"), outputs, strict=True):
+        want = functional.linear(hidden, *map(torch.from_numpy, arrays[name])).numpy()
+        size = (folder / "detector").stat().st_size / 1e6
+        print(f"{name + ' (caffe)':20}{size:6.0f}{np.abs(got - want).max() / np.abs(want).max():10.1e}", flush=True)
+    (folder / "detector").unlink()
 
 
 def report(kind, path, folder, want):
