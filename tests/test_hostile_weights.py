@@ -217,3 +217,13 @@ def test_without_h5py_a_keras_file_is_one_sentence(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program, tmp_path / "sound.npz"], capture_output=True, text=True)
     assert "pip install 'minircnn[keras]'" in done.stdout
+
+
+def test_a_compressed_keras_file_says_so(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("block1_conv1")
+        group.create_dataset("block1_conv1_W_1:0", data=np.zeros((3, 3, 3, 4), np.float32), compression="gzip")
+    with pytest.raises(InputError, match="compressed, in pieces"):
+        read_contents(tmp_path / "a.h5")

@@ -48,6 +48,7 @@ def _arrays(file: object, path: Path, start: int) -> dict[str, Stored]:
     import h5py
 
     found: dict[str, Stored] = {}
+    elsewhere: list[str] = []
 
     def look(name: str, thing: object) -> None:
         parts = name.split("/")
@@ -60,6 +61,7 @@ def _arrays(file: object, path: Path, start: int) -> dict[str, Stored]:
         elif layout == h5py.h5d.CONTIGUOUS and offset is not None:
             stored = Stored(path, at(path, start + offset), thing.dtype, thing.shape)
         else:
+            elsewhere.append(name)
             return
         if len(parts) > 2 and parts[-2] == "vars":
             found[f"{parts[-3]}.{ {'0': 'weight', '1': 'bias'}.get(parts[-1], parts[-1]) }"] = stored
@@ -67,6 +69,8 @@ def _arrays(file: object, path: Path, start: int) -> dict[str, Stored]:
             found["/".join(parts[-2:]) if _PART_ALONE.fullmatch(parts[-1]) else parts[-1]] = stored
 
     file.visititems(look)  # follows no link out of the file
+    if elsewhere and not found:
+        raise ValueError(f"{elsewhere[0]} in it is compressed, in pieces or in another file: save it again without")
     return found
 
 
