@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from minircnn.errors import InputError
+from minircnn.weights import stored
 from minircnn.weights.formats import read_contents
 from minircnn.weights.vgg16 import read_vgg16
 
@@ -21,7 +22,7 @@ for package in ("torch", "h5py", "onnx"):
 from test_weight_formats import NARROW, WIDTHS  # noqa: E402
 from weight_files import WRITERS, random_arrays  # noqa: E402
 
-CHECKED = ("torch", "npz", "npz chainer", "npz packed")  # zip files, whose content has a checksum
+CHECKED = ("torch", "npz", "npz chainer", "npz turned", "npz packed")  # zip files, whose content has a checksum
 
 
 def content(kind, folder, arrays=None):
@@ -227,3 +228,31 @@ def test_a_compressed_keras_file_says_so(tmp_path):
         group.create_dataset("block1_conv1_W_1:0", data=np.zeros((3, 3, 3, 4), np.float32), compression="gzip")
     with pytest.raises(InputError, match="compressed, in pieces"):
         read_contents(tmp_path / "a.h5")
+
+
+def test_a_double_too_large_for_float32_is_refused(tmp_path):
+    arrays = random_arrays(WIDTHS)
+    arrays["fc7"] = arrays["fc7"][0].astype(np.float64), arrays["fc7"][1]
+    arrays["fc7"][0][3, 4] = 1e300
+    content("npz chainer", tmp_path, arrays)
+    with pytest.raises(InputError, match="not finite"):
+        everything(tmp_path / "sound.npz")
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
+def test_arrays_in_any_order_of_axes_come_block_by_block(axes, tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(stored, "BLOCK", 500)
+    whole = torch.arange(7 * 5 * 11 * 3, dtype=torch.float32).reshape(7, 5, 11, 3).permute(axes)
+    torch.save({"a": whole, "gaps": whole[:, 1:3, ::2], "one": torch.tensor(4.0)}, tmp_path / "a.pth")
+    found = read_contents(tmp_path / "a.pth").tensors
+    assert max(values.nbytes for _, values in found["a"].blocks()) <= 700
+    np.testing.assert_array_equal(found["a"].array(), whole.numpy())
+    np.testing.assert_array_equal(found["gaps"].array(), whole[:, 1:3, ::2].numpy())
+    assert found["one"].array() == 4
+    size = whole.shape[1]
+    split = found["a"].reshaped((*whole.shape[:1], size, 1, *whole.shape[2:]))
+    np.testing.assert_array_equal(split.array()[:, :, 0], whole.numpy())
+    with pytest.raises(ValueError, match="is no"):
+        found["a"].reshaped((2, 3))

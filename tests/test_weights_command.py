@@ -121,4 +121,5 @@ def test_the_names_are_imagenets():
     names = class_names()
     assert len(names) == len(set(names)) == 1000
     assert names[0] == ("n01440764", "tench, Tinca tinca")
+    assert {number for numbers in PHOTOGRAPHS.values() for number in numbers} <= {number for number, _ in names}
     assert [number for number, _ in names] == sorted(number for number, _ in names)

@@ -170,10 +170,14 @@ def write_onnx(path, arrays, style):
 
 
 def write_npz(path, arrays, style):
-    """style "frossard": conv1_1_W, channels last; "chainer": conv1_1/W, channels first; "packed": that, compressed."""
-    if style == "frossard":
+    """style "frossard": conv1_1_W, channels last; "chainer": conv1_1/W, channels first; "packed": that, compressed.
+
+    "turned" is Frossard's with dense weights that are a transpose's view, which NumPy stores in columns.
+    """
+    if style in ("frossard", "turned"):
+        lies = np.asfortranarray if style == "turned" else np.ascontiguousarray
         named = {
-            f"{n}_{p}": channels_last(n, a) if p == "W" else a
+            f"{n}_{p}": lies(channels_last(n, a)) if p == "W" else a
             for n, pair in arrays.items()
             for p, a in zip("Wb", pair, strict=True)
         }
@@ -225,6 +229,7 @@ WRITERS = {
     "onnx last": lambda path, arrays: write_onnx(path, arrays, "last"),
     "npz": lambda path, arrays: write_npz(path, arrays, "frossard"),
     "npz chainer": lambda path, arrays: write_npz(path, arrays, "chainer"),
+    "npz turned": lambda path, arrays: write_npz(path, arrays, "turned"),
     "npz packed": lambda path, arrays: write_npz(path, arrays, "packed"),
     "torch": write_torch,
     "torch legacy": lambda path, arrays: write_torch(path, arrays, zipped=False),

@@ -78,8 +78,7 @@ def _pretrained(
     given = {name.split(".")[0] for name in found.sources}
     architecture = replace(architecture, preprocessing=found.preprocessing)
     model = FastRCNN(architecture, len(class_names), rng, class_names, blank=given)
-    for _ in fill(model, found):
-        pass
+    fill(model, found)
     return model, same_classes, notes
 
 

@@ -6,7 +6,6 @@ Class 0 is the background in both, and class k owns columns 4k … 4k + 3. One t
 in two halves.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,13 +46,12 @@ def read_detector(path: Path) -> FastRCNN:
     names = VOC if outputs == len(VOC) + 1 else None
     given = {name.split(".")[0] for name in found.sources}
     model = FastRCNN(architecture, outputs - 1, np.random.default_rng(0), names, blank=given)
-    for _ in fill(model, found):
-        pass
+    fill(model, found)
     return model
 
 
-def fill(model: FastRCNN | VGGClassifier, found: Pretrained) -> Iterator[str]:
-    """Fill the model's parameters from a file, giving the name of each as it is done; others are left as they are.
+def fill(model: FastRCNN | VGGClassifier, found: Pretrained) -> None:
+    """Fill those of the model's parameters that the file has.
 
     Raises
     ------
@@ -68,7 +66,6 @@ def fill(model: FastRCNN | VGGClassifier, found: Pretrained) -> Iterator[str]:
                 f"{found.contents.path}: {name} is of {source.shape}, the model's of {parameter.value.shape}"
             )
         source.into(parameter.value)
-        yield name
 
 
 def read_classifier(found: Pretrained, architecture: VGG) -> VGGClassifier:
@@ -84,6 +81,5 @@ def read_classifier(found: Pretrained, architecture: VGG) -> VGGClassifier:
     classes = found.sources["fc8.bias"].shape[0]
     given = {name.split(".")[0] for name in found.sources}
     model = VGGClassifier(architecture, classes, np.random.default_rng(0), blank=given)
-    for _ in fill(model, found):
-        pass
+    fill(model, found)
     return model

@@ -20,9 +20,8 @@ from minircnn.files import sync, written_whole
 from minircnn.models import VGG, FastRCNN, Preprocessing
 from minircnn.targets import OffsetStatistics
 from minircnn.weights.detector import read_detector
-from minircnn.weights.formats import is_foreign
+from minircnn.weights.formats import OWN_KEY, is_foreign
 
-METADATA_KEY = "minircnn"
 CHECKSUM_KEY = "crc32"
 FORMAT = 1  # raise it when older versions could not read a file rightly
 
@@ -112,7 +111,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], description: dict,
             raise InputError(f"{path} is not written: {name} holds NaN or infinity; did training diverge? Lower --lr")
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     text = json.dumps(description)
-    metadata = {METADATA_KEY: text, CHECKSUM_KEY: _checksum(contiguous, text)}
+    metadata = {OWN_KEY: text, CHECKSUM_KEY: _checksum(contiguous, text)}
     with written_whole(path, "make room or choose another folder") as temporary:
         try:
             save_file(contiguous, temporary, metadata=metadata)
@@ -143,9 +142,9 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError, TypeError, MemoryError) as error:
         raise InputError(f"{path} is damaged or no safetensors file ({error}); take another copy") from None
-    if METADATA_KEY not in metadata:
-        raise InputError(f"{path} was not written by minircnn: its metadata has no {METADATA_KEY!r} entry")
-    text = metadata[METADATA_KEY]
+    if OWN_KEY not in metadata:
+        raise InputError(f"{path} was not written by minircnn: its metadata has no {OWN_KEY!r} entry")
+    text = metadata[OWN_KEY]
     if CHECKSUM_KEY in metadata and metadata[CHECKSUM_KEY] != _checksum(tensors, text):
         raise InputError(f"{path} is damaged: its content does not fit its checksum; take another copy")
     try:

@@ -40,7 +40,7 @@ def known_pixels(kernel: np.ndarray, file_format: str, path: Path) -> tuple[Pixe
         if np.allclose(kernel[0, 0, channel, :4], CAFFE_KERNEL, atol=NEAR):
             if order == "last":
                 return CAFFE_RGB, "the VGG authors' (Caffe), channels turned to RGB"
-            return (KERAS if "Keras" in file_format else FAST_RCNN), "the VGG authors' (Caffe)"
+            return (KERAS if file_format == "Keras" else FAST_RCNN), "the VGG authors' (Caffe)"
         if np.allclose(kernel[2, 2, channel, :4], CAFFE_KERNEL, atol=NEAR):
             raise InputError(
                 f"{path} holds kernels for Theano, turned by 180°; take the file whose name says tf_kernels"

@@ -9,7 +9,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,52 +53,78 @@ class Stored:
         """float32, …"""
         return "bfloat16" if self.dtype == BFLOAT16 else self.dtype.name
 
-    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """(first row, rows) along the first axis, in order; each is to be used before the next is asked for.
+    def reshaped(self, shape: tuple[int, ...]) -> "Stored":
+        """The same values with axes split, or taken together where they lie in C order: (C*49, O) as (C, 7, 7, O).
+
+        Raises
+        ------
+        ValueError : the axes of `shape` are no such parts
+        """
+        if self.strides is None or shape == self.shape:
+            if math.prod(shape) != self.size:
+                raise ValueError(f"{self.shape} is no {shape}")
+            return replace(self, shape=shape)
+        strides, axes = [], list(shape)
+        for size, step in zip(self.shape, self.strides, strict=True):
+            parts = []
+            while axes and math.prod(parts) * axes[0] <= size and (math.prod(parts) < size or axes[0] == 1):
+                parts.append(axes.pop(0))
+            if math.prod(parts) != size:
+                raise ValueError(f"{self.shape} is no {shape}")
+            strides += [step * math.prod(parts[place + 1 :]) for place in range(len(parts))]
+        return replace(self, shape=shape, strides=tuple(strides))
+
+    def blocks(self) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
+        """(where, values) in the file's order: `array[where]` is `values`, which is to be used before the next.
+
+        An array in one piece comes by slices of the axis that is slowest in the file; one with gaps comes whole.
 
         Raises
         ------
         InputError : the file ends too soon, cannot be read, or does not fit its own checksum
         """
-        if not self.shape or self.strides is not None:
-            yield 0, self._whole() if self.shape else self._whole().reshape(1)
-            return
-        row = math.prod(self.shape[1:]) * self.dtype.itemsize
-        step = max(1, BLOCK // max(1, row))
+        axes = sorted(range(len(self.shape)), key=lambda axis: -self._steps[axis])  # slowest first
+        sizes = [self.shape[axis] for axis in axes]
+        in_one_piece = all(
+            size == 1 or self._steps[axis] == math.prod(sizes[place + 1 :])
+            for place, (axis, size) in enumerate(zip(axes, sizes, strict=True))
+        )
         try:
             with self.open_at() as file:
-                for start in range(0, self.shape[0], step):
-                    rows = min(step, self.shape[0] - start)
-                    flat = np.frombuffer(_exactly(file, rows * row), self.dtype)
-                    yield start, _widened(flat).reshape(rows, *self.shape[1:])
+                if not axes or not self.size or not in_one_piece:
+                    yield (), self._with_gaps(file)
+                else:
+                    row = math.prod(sizes[1:]) * self.dtype.itemsize
+                    most = max(1, BLOCK // row)
+                    for start in range(0, sizes[0], most):
+                        rows = min(most, sizes[0] - start)
+                        values = _widened(np.frombuffer(_exactly(file, rows * row), self.dtype))
+                        where = [slice(None)] * len(axes)
+                        where[axes[0]] = slice(start, start + rows)
+                        yield tuple(where), values.reshape(rows, *sizes[1:]).transpose(np.argsort(axes))
                 _finish(file)
         except UNREADABLE as error:
             raise damaged(self.path, error) from None
 
     def array(self) -> np.ndarray:
         """All of it."""
-        if not self.shape or self.strides is not None:
-            return self._whole()
         out = np.empty(self.shape, np.float32 if self.dtype == BFLOAT16 else self.dtype)
-        for start, rows in self.blocks():
-            out[start : start + len(rows)] = rows
+        for where, values in self.blocks():
+            out[where] = values
         return out
 
-    def _whole(self) -> np.ndarray:
-        """An array whose values do not stand in C order, or that is a single one, in one piece."""
-        steps = self.strides or (0,) * len(self.shape)
-        count = 1 + sum((size - 1) * step for size, step in zip(self.shape, steps, strict=True))
-        try:
-            with self.open_at() as file:
-                flat = _widened(
-                    np.frombuffer(_exactly(file, count * self.dtype.itemsize if self.size else 0), self.dtype)
-                )
-                _finish(file)
-        except UNREADABLE as error:
-            raise damaged(self.path, error) from None
+    @property
+    def _steps(self) -> tuple[int, ...]:
+        """`strides`, or those of C order."""
+        return self.strides or tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
+
+    def _with_gaps(self, file: BinaryIO) -> np.ndarray:
+        """A single value, none, or some of a larger array's, from the first of them to the last in one piece."""
+        reach = 1 + sum((size - 1) * step for size, step in zip(self.shape, self._steps, strict=True))
+        flat = _widened(np.frombuffer(_exactly(file, reach * self.dtype.itemsize if self.size else 0), self.dtype))
         if not self.size:
             return np.zeros(self.shape, flat.dtype)
-        return np.lib.stride_tricks.as_strided(flat, self.shape, [step * flat.itemsize for step in steps]).copy()
+        return np.lib.stride_tricks.as_strided(flat, self.shape, [step * flat.itemsize for step in self._steps])
 
 
 def damaged(path: Path, error: BaseException) -> InputError:

@@ -52,23 +52,24 @@ class Source:
         ------
         InputError : a value is not finite, or the file is damaged
         """
-        C = self.shape[0] // POOLED**2  # of the map that fc6 sees
-        for start, rows in self.stored.blocks():
-            if not np.isfinite(rows).all():
+        there = self._in_the_files_axes(out)
+        for where, values in self.stored.reshaped(there.shape).blocks():
+            with np.errstate(over="ignore"):  # of a float64: then it is infinite, and refused
+                values = values.astype(np.float32, copy=False)
+            if not np.isfinite(values).all():
                 raise InputError(f"{self.stored.path}: {self.name} holds values that are not finite; take another copy")
-            stop = start + len(rows)
-            if self.order == "ours":
-                out.reshape(self.stored.shape)[start:stop] = rows
-            elif self.order == "OI":
-                out[:, start:stop] = rows.reshape(len(rows), -1).T
-            elif self.order == "OIHW":
-                out[..., start:stop] = rows.transpose(2, 3, 1, 0)
-            elif self.order == "OCHW":
-                by_cell = out.reshape(POOLED, POOLED, C, -1)
-                by_cell[..., start:stop] = rows.reshape(-1, C, POOLED, POOLED).transpose(2, 3, 1, 0)
-            else:  # CHWO: row c*49 + cell there is row cell*C + c here
-                c, cell = np.divmod(np.arange(start, stop), POOLED**2)
-                out[cell * C + c] = rows
+            there[where] = values
+
+    def _in_the_files_axes(self, out: np.ndarray) -> np.ndarray:
+        """A view of `out` whose axes run as the file's do; the flattened map's axis is three."""
+        if self.order == "OI":
+            return out.T  # (O, I)
+        if self.order == "OIHW":
+            return out.transpose(3, 2, 0, 1)  # (OC, C, KH, KW)
+        if self.order in ("OCHW", "CHWO"):
+            by_cell = out.reshape(POOLED, POOLED, -1, self.shape[1])  # (H, W, C, O)
+            return by_cell.transpose(3, 2, 0, 1) if self.order == "OCHW" else by_cell.transpose(2, 0, 1, 3)
+        return out.reshape(self.stored.shape)
 
     def array(self) -> np.ndarray:
         """A new float32 array in this project's order."""
@@ -84,7 +85,7 @@ class Source:
     @property
     def empty(self) -> bool:
         """Whether it holds no number at all: torchvision has a file with room for a classifier and none in it."""
-        return all(np.isnan(rows).all() for _, rows in self.stored.blocks())
+        return all(np.isnan(values).all() for _, values in self.stored.blocks())
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Pretrained:
 
 
 def read_vgg16(path: str | Path, architecture: VGG, contents: Contents | None = None) -> Pretrained:
-    """Find a VGG16's layers in a file; only conv1_1 is read, the rest when it is asked for.
+    """Find a VGG16's layers in a file. Of the values only conv1_1's are read, and the first of each dense layer's.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def read_vgg16(path: str | Path, architecture: VGG, contents: Contents | None = 
     path = contents.path
     layers = split_names(contents.tensors)
     naming = find_naming(layers, architecture.blocks, path)
-    channels_first = layers[naming.convolutions[0]].get("weight", ("", _NOTHING))[1].shape[-2:] == (3, 3)
+    channels_first = _shape(layers, naming.convolutions[0], "weight")[-2:] == (3, 3)
     sources = _convolutions(layers, naming.convolutions, architecture, channels_first, path)
     outputs_first = channels_first if contents.dense is None else contents.dense == "OI"
     flatten = contents.flatten or ("CHW" if channels_first else "HWC")
@@ -167,10 +168,10 @@ def _dense(
     layer: str, name: str, layers: Layers, architecture: VGG, lies: tuple[bool, str], path: Path
 ) -> dict[str, Source]:
     """fc6, fc7, fc8 or an output layer; `fc6.first` and `.second` are what truncated SVD made of it."""
-    shape, flatten = layers[name].get("weight", ("", _NOTHING))[1].shape, lies[1]
+    shape, flatten = _shape(layers, name, "weight"), lies[1]
     (hidden6, hidden7), base = architecture.hidden, layer.split(".")[0]
     inputs = {"fc6": POOLED**2 * architecture.channels, "fc7": hidden6}.get(base, hidden7)
-    outputs = {"fc6": hidden6, "fc7": hidden7}.get(base) or math.prod(layers[name].get("bias", ("", _NOTHING))[1].shape)
+    outputs = {"fc6": hidden6, "fc7": hidden7}.get(base) or math.prod(_shape(layers, name, "bias"))
     if layer.endswith(".first"):  # (rank, inputs), as Caffe has it
         outputs = shape[0] if shape else 0
     if layer.endswith(".second"):  # (outputs, rank)
@@ -191,7 +192,9 @@ def _dense(
     return found
 
 
-_NOTHING = Stored(Path(), lambda: None, np.dtype("f4"), ())
+def _shape(layers: Layers, layer: str, what: str) -> tuple[int, ...]:
+    """In the file; () of what is not there."""
+    return layers[layer][what][1].shape if what in layers[layer] else ()
 
 
 def _array(layers: Layers, layer: str, what: str, shape: tuple[int, ...], path: Path) -> tuple[str, Stored]:
