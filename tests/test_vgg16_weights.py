@@ -177,7 +177,7 @@ def test_a_vgg19_is_not_taken_for_a_vgg16(tmp_path, monkeypatch):
     torch.save(tensors, tmp_path / "sixteen.pth")
     begin(tmp_path / "sixteen.pth", monkeypatch)
     torch.save(tensors | {"conv3_4.weight": torch.zeros(10, 10, 3, 3)}, tmp_path / "nineteen.pth")
-    with pytest.raises(InputError, match="is a VGG19"):
+    with pytest.raises(InputError, match="more convolutions than a VGG16"):
         begin(tmp_path / "nineteen.pth", monkeypatch)
 
 

@@ -49,7 +49,7 @@ def find_naming(layers: Layers, blocks: tuple[tuple[int, ...], ...], path: Path)
 
     Raises
     ------
-    InputError : there is none, or the file has a VGG19's layers too
+    InputError : there is none, or the file has more convolutions, as a VGG19
     """
     nearest, missing = "", None
     for whose, convolutions, dense in _namings(blocks):
@@ -59,7 +59,7 @@ def find_naming(layers: Layers, blocks: tuple[tuple[int, ...], ...], path: Path)
                 nearest, missing = whose, lacking
             continue
         if any(_VGG19.fullmatch(name) for name in layers):
-            raise InputError(f"{path} is a VGG19: it has four convolutions in a block; give a VGG16")
+            raise InputError(f"{path} has more convolutions than a VGG16 (as a VGG19 has); give a VGG16")
         there = {ours: name for ours, options in dense.items() for name in options if name in layers}
         if "pre_logits.fc1" in there.values():
             whose = "timm"
