@@ -1,19 +1,19 @@
 """`minircnn demo`: everything once, on what is bundled. Scenes, proposals, training, test, report.
 
-The test scenes hold other garments and other photographs than the training scenes, and the weights are chosen on
-validation scenes: the test scenes are looked at once, at the end.
+The test scenes hold other garments and other photographs than the training scenes and the pretraining, and the weights
+are chosen on validation scenes: the test scenes are looked at once, at the end.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from minircnn.data import write_scenes
+from minircnn.data import DeepFashion2, write_scenes
 from minircnn.data.progress import Progress
 from minircnn.errors import InputError
 from minircnn.report.finish import finish_run
 from minircnn.training.data import open_split, with_proposals
 from minircnn.training.run_folder import RunFolder
-from minircnn.training.settings import TrainSettings
+from minircnn.training.settings import DEFAULTS, RANDOM, TrainSettings
 from minircnn.training.train import Training
 from minircnn.training.warm_up import warm_up
 
@@ -30,11 +30,19 @@ class DemoSize:
 
 FULL = DemoSize(train=2400, validation=100, test=300, epochs=4)
 SCENES = "scenes"  # folder of the data, in the run's own
+FROM_RANDOM = "from-random"  # folder of the second run of --compare, in the run's own
 QUICK = DemoSize(train=240, validation=30, test=60, epochs=2)
 
 
-def run_demo(out: Path, quick: bool, seed: int, progress: Progress) -> dict:
+def run_demo(
+    out: Path, quick: bool, seed: int, progress: Progress, weights: str | None = None, compare: bool = False
+) -> dict:
     """Run or go on with the demo in `out`; gives what metrics.json holds.
+
+    Parameters
+    ----------
+    weights : as `TrainSettings` takes it; the backbone that comes with the package when None
+    compare : train once more from random weights, on the same scenes by the same schedule, and report both
 
     Raises
     ------
@@ -42,27 +50,56 @@ def run_demo(out: Path, quick: bool, seed: int, progress: Progress) -> dict:
     """
     size = QUICK if quick else FULL
     folder, scenes = RunFolder(out), out / SCENES
-    _check(folder, scenes, size, seed)
+    settings = TrainSettings(data=str(scenes), epochs=size.epochs, seed=seed, weights=weights)
+    if compare and weights == RANDOM:
+        raise InputError("--compare sets a pretrained start against a random one: leave out --weights none")
+    _check(folder, settings)
     warm_up(progress)
     with folder.claimed():
         write_scenes(scenes, size.train, size.validation, seed=seed, test=size.test, progress=progress)
-        if folder.holds_a_run:
-            training = Training.resume(folder, progress, data=scenes)
-        else:
-            settings = TrainSettings(data=str(scenes), epochs=size.epochs, seed=seed)
-            training = Training.start(folder, settings, progress, besides=(SCENES,))
-        training.run(progress)
+        training = _train(folder, settings, progress)
         test = open_split(training.settings, "test", None, folder.path, progress)
         test, _ = with_proposals(test, training.data.cache, progress, stage="proposals test")
-        return finish_run(training, test, progress)
+        rival = _rival(training, test, progress) if compare else None
+        return finish_run(training, test, "test", progress, rival)
 
 
-def _check(folder: RunFolder, scenes: Path, size: DemoSize, seed: int) -> None:
+def _train(folder: RunFolder, settings: TrainSettings, progress: Progress, name: str = "") -> Training:
+    """Begin, or go on with what is there, to the end of training. `name` tells the stages of one run from another's."""
+
+    def tell(stage: str, done: int, total: int, words: str = "") -> None:
+        progress(f"{stage}{name}", done, total, words)
+
+    if folder.holds_a_run:
+        training = Training.resume(folder, tell, data=settings.data)
+    else:
+        training = Training.start(folder, settings, tell, besides=(SCENES, FROM_RANDOM))
+    training.run(tell)
+    return training
+
+
+def _rival(training: Training, test: DeepFashion2, progress: Progress) -> dict:
+    """What the same run from random weights gives, in a folder of its own inside the run's; proposals are shared."""
+    folder = RunFolder(training.folder.path / FROM_RANDOM)
+    given = training.settings
+    proposals = str(training.data.cache.folder)
+    settings = TrainSettings(
+        data=given.data, epochs=given.epochs, seed=given.seed, weights=RANDOM, proposals_folder=proposals
+    )
+    other = _train(folder, settings, progress, ", random start")
+    return finish_run(other, test, "test", progress)
+
+
+def _check(folder: RunFolder, wanted: TrainSettings) -> None:
     if not folder.holds_a_run:
-        return folder.check_free(besides=(SCENES,))
+        return folder.check_free(besides=(SCENES, FROM_RANDOM))
     settings = folder.read_settings()
-    if Path(settings.data).name != SCENES or not scenes.is_dir():
+    if Path(settings.data).name != SCENES or not Path(wanted.data).is_dir():
         raise InputError(f"{folder.path} holds a run that is no demo; choose another --out")
-    if (settings.epochs, settings.seed) != (size.epochs, seed):
-        raise InputError(f"{folder.path} holds a demo of another size or seed; choose another --out, or the same flags")
+    weights = wanted.rooted().weights or DEFAULTS[wanted.backbone].weights
+    same = (settings.epochs, settings.seed, settings.weights or RANDOM) == (wanted.epochs, wanted.seed, weights)
+    if not same:
+        raise InputError(
+            f"{folder.path} holds a demo of another size, seed or start; choose another --out, or the same flags"
+        )
     return None

@@ -78,13 +78,22 @@ def detect(
     settings = settings or DetectionSettings()
     if proposals is None:
         proposals = propose(image, ProposalSettings())
+    cls_score, offsets = score_proposals(model, image, proposals)
+    return select_detections(proposals, cls_score, offsets, image.shape[:2], settings)
+
+
+def score_proposals(model: FastRCNN, image: np.ndarray, proposals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The network's part of `detect`: image (H, W, 3) uint8 and proposals (P, 4) → its two outputs.
+
+    cls_score (P, K+1) before softmax, offsets (P, 4(K+1)) not normalised.
+    """
     _check_proposals(proposals)
     if model.training:
         model.eval()
     pixels, scale = model.architecture.preprocessing.apply(image)
     rois = np.insert(proposals * np.float32(scale), 0, 0, axis=1).astype(np.float32)
     cls_score, bbox_pred = model.forward(pixels[None], rois)
-    return select_detections(proposals, cls_score, model.offsets(bbox_pred), image.shape[:2], settings)
+    return cls_score, model.offsets(bbox_pred)
 
 
 def _check_proposals(proposals: np.ndarray) -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 
 from minircnn.data import write_scenes
 from minircnn.data.materials import CLASS_NAMES
+from minircnn.errors import InputError
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.weights.model_file import save_model
 
@@ -40,7 +42,7 @@ def model(tmp_path_factory):
 
 def test_help_names_the_commands():
     text = run("--help").stdout
-    for command in ("demo", "train", "eval", "detect", "proposals", "data", "gradcheck", "bench"):
+    for command in ("demo", "train", "pretrain", "eval", "detect", "proposals", "data", "gradcheck", "bench"):
         assert command in text
         assert "Example: minircnn" in run(command, *(["scenes"] if command == "data" else []), "--help").stdout
 
@@ -383,6 +385,96 @@ def test_a_demo_takes_no_other_runs_folder(scenes, tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     assert_one_sentence(run("demo", "--quick", "--out", tmp_path / "mine"), "holds other files (thesis.txt)")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+
+
+@pytest.fixture
+def tiny_demo(monkeypatch):
+    """`run_demo` on a handful of scenes."""
+    from minircnn import demo
+
+    monkeypatch.setattr(demo, "QUICK", demo.DemoSize(train=6, validation=3, test=4, epochs=1))
+    return lambda out, **given: demo.run_demo(out, True, 0, lambda *_: None, **given)
+
+
+def test_a_demo_that_compares_leaves_both_runs_in_one_report(tiny_demo, tmp_path):
+    metrics = tiny_demo(tmp_path / "demo", compare=True)
+    assert "comes with minircnn" in metrics["started_from"]
+    assert metrics["data"]["split"] == "test"
+    assert metrics["images"] == metrics["rival"]["images"] == 4
+    assert metrics["rival"]["started_from"] == "random weights"
+    assert [row["step"] for row in metrics["history"]] == [row["step"] for row in metrics["rival"]["history"]]
+    assert metrics["ms_per_image"]["images"] == 4
+    page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+    assert "Two starts" in page
+    assert not (tmp_path / "demo" / "from-random" / "proposals").exists()  # they are shared
+    again = tiny_demo(tmp_path / "demo", compare=True)  # a finished demo is measured again
+    assert again["mAP50"] == metrics["mAP50"]
+    assert again["rival"]["mAP50"] == metrics["rival"]["mAP50"]
+
+
+def test_a_demo_goes_on_only_from_its_own_start(tiny_demo, tmp_path):
+    metrics = tiny_demo(tmp_path / "demo", weights="none")
+    assert metrics["started_from"] == "random weights"
+    assert "rival" not in metrics
+    with pytest.raises(InputError, match="a demo of another size, seed or start"):
+        tiny_demo(tmp_path / "demo")
+    with pytest.raises(InputError, match="leave out --weights none"):
+        tiny_demo(tmp_path / "other", weights="none", compare=True)
+    assert not (tmp_path / "other").exists()
+
+
+# Pretraining
+
+
+def test_pretrain_from_the_command_line_and_a_run_that_begins_with_it(scenes, tmp_path):
+    out = tmp_path / "new" / "own.safetensors"
+    done = run("pretrain", "--crops", 64, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "top-1 0." in done.stdout
+    assert [path.name for path in out.parent.iterdir()] == ["own.safetensors"]
+    about = run("weights", "info", out)
+    assert "minircnn's, a backbone" in about.stdout
+    assert "command: minircnn pretrain --crops 64 --seed 0" in about.stdout
+    done = run("train", "--data", scenes, "--out", tmp_path / "run", "--epochs", 0.5, "--weights", out)
+    assert done.returncode == 0, done.stderr
+    assert "own.safetensors" in json.loads((tmp_path / "run" / "metrics.json").read_text())["started_from"]
+    assert_one_sentence(run("eval", out, "--data", scenes), "is a backbone alone, no detector")
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--fashion-mnist", "nowhere"], "train-images-idx3-ubyte: no such file, plain or .gz"),
+        (["--out", "a.pth"], "--out should end in .safetensors, not 'a.pth'"),
+        (["--out", "there.safetensors"], "there.safetensors is there already; choose another --out"),
+        (["--out", "there.safetensors/b.safetensors"], "cannot be made"),
+        (["--minutes", "0"], "--minutes should be above 0"),
+        (["--minutes", "nan"], "--minutes should be above 0"),
+        (["--crops", "5"], "--crops should be 32 to 1,000,000,000, not 5"),
+        (["--seed", "-1"], "--seed should be at least 0"),
+    ],
+)
+def test_a_pretraining_that_cannot_be_is_one_sentence(tmp_path, flags, sentence):
+    (tmp_path / "there.safetensors").write_text("mine")
+    assert_one_sentence(run("pretrain", *flags, cwd=tmp_path), sentence)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.safetensors"]
+    assert (tmp_path / "there.safetensors").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_stopped_pretraining_says_how_to_go_on(tmp_path):
+    unfinished, out = tmp_path / "a.safetensors.unfinished", str(tmp_path / "a.safetensors")
+    command = [sys.executable, "-m", "minircnn", "pretrain", "--crops", "3200000", "--out", out]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        for line in process.stdout:
+            if line.startswith("preparing kernels: 1/1"):
+                break
+        time.sleep(4)  # into the steps
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert process.returncode == 130
+    assert f"what is done is in {unfinished}. Go on with: minircnn pretrain --crops 3200000 --out" in rest
+    assert [path.name for path in tmp_path.iterdir()] == [unfinished.name]
 
 
 # Where the package lies in a place that nobody may write to

@@ -12,7 +12,7 @@ from minircnn.metrics import coco_results, evaluate_detections
 from minircnn.metrics.coco import coco_ap, coco_truth
 from minircnn.metrics.confusion import NOTHING, confusion_matrix, match_image
 from minircnn.metrics.examples import choose_examples, judge_image
-from minircnn.metrics.voc import average_precision, iou_with_last_pixel, precision_recall
+from minircnn.metrics.voc import Curve, average_precision, best_point, iou_with_last_pixel, precision_recall
 
 NAMES = ("coat", "bag", "sandal")
 
@@ -184,6 +184,21 @@ def test_voc_difficult_box_counts_neither_way():
     assert curve.truths == 1
     assert curve.recall.tolist() == [1]
     assert curve.precision.tolist() == [1]
+
+
+def test_best_point_by_hand():
+    """Four truths; of five detections the first, second and fourth are right. F1: 0.4, 0.67, 0.57, 0.75, 0.67."""
+    hits = np.array([1, 2, 2, 3, 3])
+    curve = Curve(hits / 4, hits / np.arange(1, 6), np.array([0.9, 0.8, 0.7, 0.6, 0.5]), 4)
+    best = best_point(curve)
+    assert (best.score, best.precision, best.recall) == (0.6, 0.75, 0.75)
+    assert best.f1 == pytest.approx(0.75)
+    # Whoever shows the fourth shows the fifth as well when they score the same
+    tied = Curve(curve.recall, curve.precision, np.array([0.9, 0.8, 0.7, 0.6, 0.6]), 4)
+    best = best_point(tied)
+    assert (best.score, best.precision, best.recall) == (0.8, 1.0, 0.5)
+    assert best_point(Curve(np.zeros(2), np.zeros(2), np.array([0.5, 0.4]), 3)) is None
+    assert best_point(Curve(np.zeros(0), np.zeros(0), np.zeros(0), 3)) is None
 
 
 def test_voc_ignores_other_classes_and_other_images():
@@ -425,9 +440,12 @@ def test_class_without_truth_is_left_out_of_the_means():
     for key in ("mAP50", "mAP75", "AP", "voc07_mAP", "voc_area_mAP"):
         assert metrics[key] == pytest.approx(0.5)
     assert metrics["per_class"]["sandal"] == {
-        "AP50": None, "AP75": None, "AP": None, "voc07": None, "voc_area": None, "truths": 0, "detections": 2
+        "AP50": None, "AP75": None, "AP": None, "voc07": None, "voc_area": None, "truths": 0, "detections": 2,
+        "best": None,
     }  # fmt: skip
     assert metrics["per_class"]["bag"]["AP50"] == 0
+    assert metrics["per_class"]["bag"]["best"] is None
+    assert metrics["per_class"]["coat"]["best"] == {"score": pytest.approx(0.9), "precision": 1.0, "recall": 1.0}
     assert [row.shown for row in evaluate_detections(found, truths, NAMES).classes] == [1, 0, 2]
     assert json.loads(json.dumps(metrics)) == metrics
 

@@ -51,7 +51,7 @@ def assert_same_bits(one, two):
 
 def test_a_run_leaves_its_files_and_a_detector(scenes, tmp_path):
     training = train(tmp_path / "run", settings(scenes))
-    metrics = finish_run(training, training.data.validation, lambda *_: None)
+    metrics = finish_run(training, training.data.validation, "validation", lambda *_: None)
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {
         "settings.json", "log.csv", "last.safetensors", "best.safetensors", "metrics.json", "report.html",
@@ -301,7 +301,7 @@ def test_preprocessing_comes_with_the_weights(scenes, tmp_path, rng):
     other = replace(vgg_small().preprocessing, channel_order="BGR", mean=(1.0, 2.0, 3.0))
     save_model(tmp_path / "model.safetensors", FastRCNN(replace(vgg_small(), preprocessing=other), 3, rng))
     given = settings(scenes, weights=str(tmp_path / "model.safetensors"))
-    model, _, _ = first_model(given, ("a", "b"), rng)
+    model = first_model(given, ("a", "b"), rng).model
     assert model.architecture.preprocessing == other
 
 
@@ -310,11 +310,12 @@ def test_random_convolutions_are_not_frozen(scenes, tmp_path, rng, monkeypatch):
     frozen = replace(vgg_small(), frozen=("conv1_1",))
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: frozen)
     given = settings(scenes, backbone="vgg16")
-    model, _, notes = first_model(given, ("a", "b"), rng)
+    beginning = first_model(given, ("a", "b"), rng)
+    model = beginning.model
     assert all(parameter.learns for _, parameter in model.named_parameters())
-    assert "begins with random weights" in notes[0]
+    assert "begins with random weights" in beginning.notes[0]
     save_model(tmp_path / "model.safetensors", model)
-    model, _, _ = first_model(replace(given, weights=str(tmp_path / "model.safetensors")), ("a", "b"), rng)
+    model = first_model(replace(given, weights=str(tmp_path / "model.safetensors")), ("a", "b"), rng).model
     assert [name for name, parameter in model.named_parameters() if not parameter.learns] == [
         "conv1_1.weight", "conv1_1.bias",
     ]  # fmt: skip

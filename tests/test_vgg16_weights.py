@@ -49,7 +49,8 @@ def saved(network, folder, prefix=""):
 def begin(path, monkeypatch):
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: NARROW)
     settings = SimpleNamespace(backbone="vgg16", weights=str(path))
-    return first_model(settings, ("a", "b"), np.random.default_rng(0))
+    beginning = first_model(settings, ("a", "b"), np.random.default_rng(0))
+    return beginning.model, beginning.same_classes, beginning.notes
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])

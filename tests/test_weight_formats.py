@@ -102,7 +102,8 @@ def test_a_detector_in_halves_is_the_product_of_them(tmp_path, rng, monkeypatch)
 
 def begin(path, names, monkeypatch):
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: NARROW)
-    return first_model(SimpleNamespace(backbone="vgg16", weights=str(path)), names, np.random.default_rng(0))
+    beginning = first_model(SimpleNamespace(backbone="vgg16", weights=str(path)), names, np.random.default_rng(0))
+    return beginning.model, beginning.same_classes, beginning.notes
 
 
 def test_a_run_begins_with_what_of_a_detector_fits(tmp_path, monkeypatch):

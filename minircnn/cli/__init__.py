@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from minircnn.cli import bench, data, detect, evaluate, gradcheck, training, weights
+from minircnn.cli import bench, data, detect, evaluate, gradcheck, pretrain, training, weights
 from minircnn.cli.console import complain, one_sentence, prepare_streams
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.command()(one_sentence(training.demo))
 app.command()(one_sentence(training.train))
+app.command()(one_sentence(pretrain.pretrain))
 app.command("eval")(one_sentence(evaluate.evaluate))
 app.command()(one_sentence(detect.detect))
 app.command()(one_sentence(data.proposals))

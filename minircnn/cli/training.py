@@ -12,6 +12,13 @@ from minircnn.errors import InputError
 def demo(
     out: Annotated[Path, typer.Option(help="Run folder; a finished demo there is measured again.")] = Path("runs/demo"),
     quick: Annotated[bool, typer.Option("--quick", help="Fewer scenes, under 90 seconds; weaker figures.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Train once more, from random weights, and report both.")
+    ] = False,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Start from this backbone file, or none; from the one that comes with minircnn if absent."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the scenes and of training.")] = 0,
 ) -> None:
     """Train, measure and show a detector on the bundled garments: scenes, proposals, training, test, report.
@@ -23,7 +30,7 @@ def demo(
 
     try:
         with Console() as console, on_interrupt(f"scenes, proposals and the last checkpoint are in {out}"):
-            metrics = run_demo(out, quick, seed, console)
+            metrics = run_demo(out, quick, seed, console, weights, compare)
     except Interrupted:
         raise _stopped(this_command()) from None
     _print_end(metrics, out / "report.html", out / "best.safetensors")
@@ -42,7 +49,11 @@ def train(
     format: Annotated[str, typer.Option(help="Layout of --data.")] = "deepfashion2",
     backbone: Annotated[str, typer.Option(help="vgg_small or vgg16.")] = "vgg_small",
     weights: Annotated[
-        Path | None, typer.Option(help="Start from this model file, or anybody's VGG16 (docs/weights.md).")
+        str | None,
+        typer.Option(
+            help="Start from this backbone, model file or anybody's VGG16 (docs/weights.md), or from random weights: "
+            "none. If absent, vgg_small starts from the backbone that comes with minircnn, vgg16 from random weights."
+        ),
     ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Times the set is seen; suits data and backbone if absent.")
@@ -72,7 +83,7 @@ def train(
     from minircnn.training.train import Interrupted, Training
     from minircnn.training.warm_up import warm_up
 
-    if weights is not None and str(weights).startswith(("http:", "https:")):
+    if weights is not None and weights.startswith(("http:", "https:")):
         raise InputError("--weights takes a file; download it first, with: minircnn weights fetch URL")
     folder = RunFolder(resume or out)
 
@@ -84,7 +95,7 @@ def train(
             data=str(data),
             format=format,
             backbone=backbone,
-            weights=str(weights) if weights else None,
+            weights=weights,
             epochs=epochs,
             lr=lr,
             images_per_step=images_per_step,
@@ -110,7 +121,7 @@ def train(
             with on_interrupt(lambda: _kept(folder), go_on):
                 warm_up(console)
                 training.run(console)
-                metrics = finish_run(training, training.data.validation, console)
+                metrics = finish_run(training, training.data.validation, "validation", console)
     except Interrupted:
         raise _stopped(go_on()) from None
     _print_end(metrics, folder.report, folder.best)
@@ -144,6 +155,8 @@ def _stopped(command: list[str]) -> Stopped:
 
 def _print_end(metrics: dict, report: Path, best: Path) -> None:
     print_measures(metrics)
+    if rival := metrics.get("rival"):
+        print(f"  from {rival['started_from']}: mAP50 {figure(rival['mAP50'])}   mAP75 {figure(rival['mAP75'])}")
     print(
         f"trained in {metrics['train_seconds']:.0f} s; "
         f"proposals reach {figure(metrics['proposal_recall50'])} of the garments"

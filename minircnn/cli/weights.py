@@ -57,15 +57,22 @@ def svd(
 def info(file: Weights) -> None:
     """Say what a file holds: whose weights, for which pixels, and each layer's name, shape and type there and here.
 
+    Files that minircnn wrote say how they were made.
+
     Example: minircnn weights info vgg16-397923af.pth
     """
     from minircnn.models import vgg16
     from minircnn.weights.convert import KNOWN, sha256
-    from minircnn.weights.formats import read_contents
+    from minircnn.weights.formats import is_foreign, read_contents
+    from minircnn.weights.model_file import read_tensors
     from minircnn.weights.vgg16 import read_vgg16
 
     contents = read_contents(file)
     digest = sha256(file)
+    if not is_foreign(file):
+        tensors, description = read_tensors(file)
+        _print_own(file, tensors, description, digest)
+        return
     print(f"{file}: {contents.format}, {file.stat().st_size / 1e6:.1f} MB")
     print(f"SHA-256 {digest}" + (f", {KNOWN[digest]}" if digest in KNOWN else ""))
     try:
@@ -169,6 +176,23 @@ def fetch(
             url, out, sha256, lambda there, whole: console("downloading", there >> 20, max(there, whole) >> 20, "MB")
         )
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
+
+
+def _print_own(file: Path, tensors: dict, description: dict, digest: str) -> None:
+    """What a file that minircnn wrote says of itself."""
+    kind = description.get("kind", "checkpoint" if "training" in description else "detector")
+    print(f"{file}: minircnn's, a {kind}, {file.stat().st_size / 1e6:.1f} MB")
+    print(f"SHA-256 {digest}")
+    architecture = description.get("architecture", {})
+    if pixels := architecture.get("preprocessing"):
+        print(f"architecture: {architecture['name']}, channels {architecture['blocks']}")
+        print(f"pixels: {pixels['channel_order']}, less {pixels['mean']}, divided by {pixels['scale']}")
+    if names := description.get("class_names"):
+        print(f"classes: {', '.join(names)}")
+    for key, value in (description.get("origin") or {}).items():
+        print(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    for name, array in tensors.items():
+        print(f"  {name:26} {array.dtype!s:9} {array.shape}")
 
 
 def _check_new(out: Path) -> None:

@@ -55,7 +55,7 @@ def compose_scene(
     items : list of Item
         One to four, in the order they were laid.
     """
-    canvas = _background(photographs[rng.integers(len(photographs))], size, rng).astype(np.float32)
+    canvas = view_photograph(photographs[rng.integers(len(photographs))], size, rng).astype(np.float32)
     owner = np.full((size, size), -1, np.int8)  # which garment shows at each pixel
     areas: list[int] = []  # pixels of each whole garment
     laid: list[tuple[int, tuple[int, int, int, int]]] = []
@@ -74,8 +74,7 @@ def compose_scene(
         owner[region][cutout.mask] = len(laid)
         areas.append(int(cutout.mask.sum()))
         laid.append((label, (x, y, x + width, y + height)))
-    canvas += rng.standard_normal(canvas.shape, np.float32) * np.float32(rng.uniform(*NOISE))
-    image = np.rint(np.clip(canvas, 0, 255)).astype(np.uint8)
+    image = add_noise(canvas, rng)
     items = []
     for index, (label, box) in enumerate(laid):
         visible = owner == index
@@ -87,14 +86,18 @@ def _draw(garments: Garments, size: int, rng: np.random.Generator) -> tuple[int,
     """Draw a random garment of a random class in a random pose."""
     label = int(rng.integers(len(CLASS_NAMES)))
     garment = garments.images[rng.choice(garments.by_class[label])]
-    pose = Pose(
-        long_side=size * rng.uniform(*LONG_SIDE),
-        degrees=rng.uniform(-MOST_DEGREES, MOST_DEGREES),
+    return label, draw_garment(garment, draw_pose(rng, size, LONG_SIDE, MOST_DEGREES))
+
+
+def draw_pose(rng: np.random.Generator, size: int, long_side: tuple[float, float], most_degrees: float) -> Pose:
+    """A random pose: its long side between two shares of `size` pixels, turned by at most so many degrees."""
+    return Pose(
+        long_side=size * rng.uniform(*long_side),
+        degrees=rng.uniform(-most_degrees, most_degrees),
         mirrored=bool(rng.integers(2)),
         tint=_tint(rng),
         contrast=rng.uniform(0.7, 1.3),
     )
-    return label, draw_garment(garment, pose)
 
 
 def _tint(rng: np.random.Generator) -> np.ndarray:
@@ -124,10 +127,19 @@ def _find_place(
     return None
 
 
-def _background(photograph: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """A (size, size, 3) uint8 view of a photograph: a random crop, mirrored, blurred a little, in another light."""
+def add_noise(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A canvas (H, W, 3) float32 as a sensor would give it, uint8; the canvas is written over."""
+    canvas += rng.standard_normal(canvas.shape, np.float32) * np.float32(rng.uniform(*NOISE))
+    return np.rint(np.clip(canvas, 0, 255)).astype(np.uint8)
+
+
+def view_photograph(photograph: np.ndarray, size: int, rng: np.random.Generator, share: float = 1.0) -> np.ndarray:
+    """A (size, size, 3) uint8 view of a photograph: a random crop, mirrored, blurred a little, in another light.
+
+    share : the view's side in sides of a whole scene; a small one shows a small piece of the photograph
+    """
     height, width = photograph.shape[:2]
-    side = min(height, width) * rng.uniform(SMALLEST_CROP, 1)
+    side = min(height, width) * rng.uniform(SMALLEST_CROP, 1) * share
     stretch = rng.uniform(0.85, 1.15)
     crop_width, crop_height = min(width, round(side * stretch)), min(height, round(side / stretch))
     x, y = rng.integers(width - crop_width + 1), rng.integers(height - crop_height + 1)
@@ -137,7 +149,7 @@ def _background(photograph: np.ndarray, size: int, rng: np.random.Generator) -> 
     if rng.integers(2):
         view = view[:, ::-1]
     if rng.random() < 0.3:
-        view = cv2.GaussianBlur(view, (0, 0), rng.uniform(0.5, 1.5) * size / 160)
+        view = cv2.GaussianBlur(view, (0, 0), rng.uniform(0.5, 1.5) * size / share / 160)
     return _relight(view, rng)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from minircnn.metrics.coco import CocoAP, coco_ap, coco_results
 from minircnn.metrics.confusion import SHOWN_SCORE, confusion_matrix
-from minircnn.metrics.voc import average_precision, precision_recall
+from minircnn.metrics.voc import Point, average_precision, best_point, precision_recall
 
 __all__ = ["Evaluation", "coco_results", "evaluate_detections"]
 
@@ -22,6 +22,7 @@ class ClassMeasures:
 
     `recall`, `precision` : (D,) float64, curves at IoU 0.5 down the scores
     `shown` : how many of the D score enough to be shown in pictures
+    `best` : the place on the curves with the best F1; None where nothing is right
     """
 
     name: str
@@ -35,6 +36,7 @@ class ClassMeasures:
     recall: np.ndarray
     precision: np.ndarray
     shown: int
+    best: Point | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Evaluation:
                     "voc_area": row.voc_area,
                     "truths": row.truths,
                     "detections": row.detections,
+                    "best": row.best
+                    and {"score": row.best.score, "precision": row.best.precision, "recall": row.best.recall},
                 }
                 for row in self.classes
             },
@@ -101,6 +105,7 @@ def evaluate_detections(detections: Sequence, truths: Sequence, class_names: Seq
                 recall=curve.recall,
                 precision=curve.precision,
                 shown=int((curve.scores >= SHOWN_SCORE).sum()),
+                best=best_point(curve),
             )
         )
     return Evaluation(len(truths), coco, tuple(rows), confusion_matrix(detections, truths, len(class_names)))

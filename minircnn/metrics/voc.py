@@ -48,6 +48,33 @@ def precision_recall(detections: Sequence, truths: Sequence, label: int, thresho
     return Curve(hits / max(count, 1), hits / seen, all_scores[order], count)
 
 
+@dataclass(frozen=True)
+class Point:
+    """One place on a curve: showing only what scores at least `score` gives this precision and this recall."""
+
+    score: float
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of precision and recall."""
+        return 2 * self.precision * self.recall / max(self.precision + self.recall, 1e-12)
+
+
+def best_point(curve: Curve) -> Point | None:
+    """Where precision and recall are best together (F1), the surest such place; None where nothing is right.
+
+    Detections of equal score come together, so only a score's last one is a place.
+    """
+    last = np.append(np.diff(curve.scores) != 0, True)[: len(curve.scores)]
+    places = [Point(*map(float, row)) for row in zip(
+        curve.scores[last], curve.precision[last], curve.recall[last], strict=True
+    )]  # fmt: skip
+    best = max(places, key=lambda place: place.f1, default=None)
+    return best if best is not None and best.f1 > 0 else None
+
+
 def _match(
     boxes: np.ndarray, scores: np.ndarray, truth: np.ndarray, difficult: np.ndarray, threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:

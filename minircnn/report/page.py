@@ -1,7 +1,8 @@
 """`report.html`: one self-contained page that shows how a run went and what its detector does.
 
-Comes last in a run. The page's frame and style are `page.html` beside this file, its charts and pictures
-come from `charts.py`; here the figures and tables are filled in. Nothing is loaded from anywhere.
+Comes last in a run. The page's frame and style are `page.html` beside this file, its charts come from `charts.py`, its
+pictures from `pictures.py`, what is said of the run from `facts.py`; here the figures and tables of the measures are
+filled in. Nothing is loaded from anywhere.
 """
 
 import csv
@@ -19,7 +20,9 @@ from minircnn.errors import InputError
 from minircnn.files import read_json, write_text
 from minircnn.metrics import ClassMeasures, Evaluation
 from minircnn.metrics.examples import Example, choose_examples
-from minircnn.report.charts import Line, chart, picture, precision_recall_chart, smooth
+from minircnn.report.charts import Line, chart, precision_recall_chart, smooth
+from minircnn.report.facts import about, number, rivalry, sizes, true_boxes
+from minircnn.report.pictures import picture
 from minircnn.training.run_folder import LOG_COLUMNS, RunFolder
 
 KEY = {"a": "right", "b": "wrong", "gap": "missed"}
@@ -47,8 +50,11 @@ def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detecti
         title=html.escape(f"Fast R-CNN, {settings['backbone']}"),
         subtitle=html.escape(f"{len(names)} classes, measured on {evaluation.images} images; {metrics['weights']}"),
         figures=_figures(metrics),
+        about=about(metrics, settings, true_boxes(evaluation)),
+        rivalry=rivalry(metrics),
         learning=_learning(_read_log(folder.log), metrics["history"]),
         classes=_class_table(evaluation.classes, metrics),
+        sizes=sizes(metrics, truths),
         precision_recall="".join(_precision_recall(row) for row in evaluation.classes if row.truths),
         confusion=_confusion(evaluation.confusion, names),
         key=_key(KEY),
@@ -71,20 +77,16 @@ def _read_log(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path} is damaged ({error!r}); remove its broken line or start a new run") from None
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
-
-
 def _figures(metrics: dict) -> str:
     """The headline: name, figure, and what it means."""
     seconds = metrics["train_seconds"]
     time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
     rows = (
-        ("mAP50", _number(metrics["mAP50"]), "found and named, with a box that overlaps by half or more"),
-        ("mAP75", _number(metrics["mAP75"]), "the same, with a box that fits: three quarters or more"),
-        ("AP", _number(metrics["AP"]), "COCO’s mean over ten overlaps, 0.50 to 0.95"),
-        ("VOC07 mAP", _number(metrics["voc07_mAP"]), "the eleven-point measure of the Fast R-CNN paper"),
-        ("Proposal recall", _number(metrics["proposal_recall50"]), "share of garments that some proposal covers"),
+        ("mAP50", number(metrics["mAP50"]), "found and named, with a box that overlaps by half or more"),
+        ("mAP75", number(metrics["mAP75"]), "the same, with a box that fits: three quarters or more"),
+        ("AP", number(metrics["AP"]), "COCO’s mean over ten overlaps, 0.50 to 0.95"),
+        ("VOC07 mAP", number(metrics["voc07_mAP"]), "the eleven-point measure of the Fast R-CNN paper"),
+        ("Proposal recall", number(metrics["proposal_recall50"]), "share of garments that some proposal covers"),
         ("Training time", time, "in training steps alone, without proposals and validation"),
     )
     return "".join(f'<div><dt>{n}</dt><dd class="value">{v}</dd><dd>{meaning}</dd></div>' for n, v, meaning in rows)
@@ -94,7 +96,7 @@ def _learning(log: dict[str, np.ndarray], history: list[dict]) -> str:
     """Four charts: losses, validation, learning rate, foreground."""
     step = log["step"]
     colours = {"loss": "ink", "loss_cls": "a", "loss_bbox": "b"}
-    losses = [Line(step, log["loss"], "ink faint")]
+    losses = [Line(step, log["loss"], "ink", faint=True)]
     losses += [Line(step, smooth(log[name]), colour) for name, colour in colours.items()]
     epochs = [row["epoch"] for row in history]
     scores = [
@@ -125,7 +127,9 @@ def _learning(log: dict[str, np.ndarray], history: list[dict]) -> str:
         + _figure(
             "Foreground",
             {"ink": "share of the sampled RoIs"},
-            chart([Line(step, log["foreground"], "ink faint"), Line(step, smooth(log["foreground"]), "ink")], "step"),
+            chart(
+                [Line(step, log["foreground"], "ink", faint=True), Line(step, smooth(log["foreground"]), "ink")], "step"
+            ),
             "How many of the regions in a step hold a garment; only these teach the boxes.",
         )
     )
@@ -143,25 +147,33 @@ def _key(entries: dict[str, str]) -> str:
 
 def _class_table(classes: Sequence[ClassMeasures], metrics: dict) -> str:
     head = "".join(
-        f"<th>{title}</th>" for title in ("class", "AP50", "AP75", "AP", "VOC07", "true boxes", "detections")
+        f"<th>{title}</th>"
+        for title in ("class", "AP50", "AP75", "AP", "VOC07", "precision", "recall", "at score", "true boxes")
     )
     body = "".join(
         f'<tr><th>{html.escape(row.name)}</th><td class="bar" style="--share: {100 * (row.AP50 or 0):.0f}%">'
-        f"{_number(row.AP50)}</td><td>{_number(row.AP75)}</td><td>{_number(row.AP)}</td><td>{_number(row.voc07)}</td>"
-        f"<td>{row.truths}</td><td>{row.detections}</td></tr>"
+        f"{number(row.AP50)}</td><td>{number(row.AP75)}</td><td>{number(row.AP)}</td><td>{number(row.voc07)}</td>"
+        f"{_best(row)}<td>{row.truths}</td></tr>"
         for row in classes
     )
-    means = "".join(f"<td>{_number(metrics[name])}</td>" for name in ("mAP50", "mAP75", "AP", "voc07_mAP"))
-    sums = f"<td>{sum(row.truths for row in classes)}</td><td>{sum(row.detections for row in classes)}</td>"
+    means = "".join(f"<td>{number(metrics[name])}</td>" for name in ("mAP50", "mAP75", "AP", "voc07_mAP"))
+    sums = f"<td></td><td></td><td></td><td>{sum(row.truths for row in classes)}</td>"
     return (
         f'<table class="classes"><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
         f"<tfoot><tr><th>mean, sum</th>{means}{sums}</tr></tfoot></table>"
     )
 
 
+def _best(row: ClassMeasures) -> str:
+    """Precision, recall and score where the class's F1 is best."""
+    values = (row.best.precision, row.best.recall, row.best.score) if row.best else (None, None, None)
+    return "".join(f"<td>{number(value)[:4]}</td>" for value in values)
+
+
 def _precision_recall(row: ClassMeasures) -> str:
-    drawing = precision_recall_chart(row.recall, row.precision, row.shown)
-    return f"<figure>{drawing}<figcaption>{html.escape(row.name)}, {_number(row.AP50)}</figcaption></figure>"
+    best = (row.best.recall, row.best.precision) if row.best else None
+    drawing = precision_recall_chart(row.recall, row.precision, row.shown, best)
+    return f"<figure>{drawing}<figcaption>{html.escape(row.name)}, {number(row.AP50)}</figcaption></figure>"
 
 
 def _confusion(matrix: np.ndarray, names: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """How a run begins: first weights, random or from a model file; and whether a resumed run has its own data."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,26 +9,44 @@ from minircnn.errors import InputError
 from minircnn.models import BACKBONES, VGG, FastRCNN
 from minircnn.training.checkpoint import Checkpoint
 from minircnn.training.data import TrainingData
-from minircnn.training.settings import TrainSettings
+from minircnn.training.settings import DEFAULTS, RANDOM, SHIPPED, TrainSettings
+from minircnn.weights.backbone_file import read_backbone, shipped_backbone
 from minircnn.weights.detector import VOC, fill
 from minircnn.weights.formats import is_foreign
-from minircnn.weights.model_file import assign, load_model
+from minircnn.weights.model_file import assign, kind_of, load_model
 from minircnn.weights.vgg16 import read_vgg16
 
 
-def first_model(
-    settings: TrainSettings, class_names: tuple[str, ...], rng: np.random.Generator
-) -> tuple[FastRCNN, bool, list[str]]:
-    """The model that a run begins with.
+@dataclass(frozen=True)
+class Beginning:
+    """What a run begins with.
 
-    Returns
-    -------
-    model : random weights, or those of `settings.weights`, a model file or anybody's VGG16, with its preprocessing
+    Attributes
+    ----------
+    model : FastRCNN
+    started_from : where its weights come from, in words
     same_classes : whether the output layers came along; with other classes they are new
     notes : what of it the user may not expect
     """
+
+    model: FastRCNN
+    started_from: str
+    same_classes: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.random.Generator) -> Beginning:
+    """The model that a run begins with, its preprocessing that of its weights.
+
+    These are random, or those of `settings.weights`: a backbone or a model file of this project, or anybody's VGG16.
+
+    Raises
+    ------
+    InputError : the file is not there, damaged, or of another architecture
+    """
     architecture = BACKBONES[settings.backbone]()
-    if settings.weights is None:
+    wanted = settings.weights or DEFAULTS[settings.backbone].weights
+    if wanted == RANDOM:
         notes = []
         if architecture.frozen:
             notes.append(
@@ -36,28 +54,51 @@ def first_model(
                 "learn too (with --weights they are frozen)"
             )
             architecture = replace(architecture, frozen=())
-        return FastRCNN(architecture, len(class_names), rng, class_names), False, notes
-    path = Path(settings.weights)
+        model = FastRCNN(architecture, len(class_names), rng, class_names)
+        return Beginning(model, "random weights", notes=notes)
+    path = shipped_backbone(settings.backbone) if wanted == SHIPPED else Path(wanted)
     if path.is_file() and is_foreign(path):
         if architecture.name != "vgg16":
             raise InputError(f"{path} holds weights of VGG16, if any of use here; choose --backbone vgg16")
         return _pretrained(path, architecture, class_names, rng)
+    if kind_of(path) == "backbone":
+        return _on_backbone(path, wanted, architecture, class_names, rng)
     source = load_model(path)
     architecture = replace(architecture, preprocessing=source.architecture.preprocessing)
     model = FastRCNN(architecture, len(class_names), rng, class_names, output_size=source.roi_pool.output_size)
     weights = source.folded_parameters()
     if source.class_names == class_names:
         assign(model, weights, path)
-        return model, True, []
+        return Beginning(model, f"the detector {path.name}", same_classes=True)
     own = {name: parameter.value for name, parameter in model.named_parameters()}
     assign(model, weights | {name: own[name] for name in own if name.startswith(("cls_score", "bbox_pred"))}, path)
     shown = ", ".join(source.class_names[:4]) + (", …" if len(source.class_names) > 4 else "")
-    return model, False, [f"{path} was trained on other classes ({shown}): cls_score and bbox_pred begin anew"]
+    notes = [f"{path} was trained on other classes ({shown}): cls_score and bbox_pred begin anew"]
+    return Beginning(model, f"the detector {path.name}, of other classes", notes=notes)
 
 
-def _pretrained(
-    path: Path, architecture: VGG, class_names: tuple[str, ...], rng: np.random.Generator
-) -> tuple[FastRCNN, bool, list[str]]:
+def _on_backbone(
+    path: Path, wanted: str, architecture: VGG, class_names: tuple[str, ...], rng: np.random.Generator
+) -> Beginning:
+    """A model on the convolutions of a backbone file; everything after them begins with random weights."""
+    backbone = read_backbone(path)
+    if backbone.architecture.blocks != architecture.blocks:
+        raise InputError(
+            f"{path} holds the convolutions of {backbone.architecture.name}, not of {architecture.name}; "
+            f"choose --backbone {backbone.architecture.name}, or other --weights"
+        )
+    architecture = replace(architecture, preprocessing=backbone.architecture.preprocessing)
+    given = {name.split(".")[0] for name in backbone.weights}
+    model = FastRCNN(architecture, len(class_names), rng, class_names, blank=given)
+    for name, parameter in model.backbone.named_parameters():
+        parameter.value[...] = backbone.weights[name]
+    name = "the pretrained backbone that comes with minircnn" if wanted == SHIPPED else f"the backbone {path.name}"
+    if data := backbone.origin.get("data"):
+        name += f", taught on {data}"
+    return Beginning(model, name)
+
+
+def _pretrained(path: Path, architecture: VGG, class_names: tuple[str, ...], rng: np.random.Generator) -> Beginning:
     """A model on somebody's VGG16: its convolutions, and what the file has of fc6, fc7 and a detector's outputs."""
     found = read_vgg16(path, architecture)
     notes = list(found.notes)
@@ -79,7 +120,7 @@ def _pretrained(
     architecture = replace(architecture, preprocessing=found.preprocessing)
     model = FastRCNN(architecture, len(class_names), rng, class_names, blank=given)
     fill(model, found)
-    return model, same_classes, notes
+    return Beginning(model, f"{found.origin}, from {path.name}", same_classes, notes)
 
 
 def check_same_data(data: TrainingData, checkpoint: Checkpoint, settings: TrainSettings) -> None:

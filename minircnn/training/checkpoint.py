@@ -30,6 +30,7 @@ class TrainingState:
     best_score : mAP50 of best.safetensors, -1 before the first validation
     history : one dict for each validation
     generator : the state of the run's random generator
+    started_from : where the first weights came from, in words
     """
 
     images: int
@@ -40,6 +41,7 @@ class TrainingState:
     best_score: float
     history: list
     generator: dict
+    started_from: str = ""  # runs of version 0.1.0 do not say
 
 
 @dataclass(frozen=True)

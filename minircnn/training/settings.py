@@ -18,20 +18,24 @@ from minircnn.training.optim import StepSchedule
 
 @dataclass(frozen=True)
 class BackboneDefaults:
-    """A schedule that suits a backbone; `images` counts every time an image is seen."""
+    """A schedule and first weights that suit a backbone; `images` counts every time an image is seen."""
 
     lr: float
     images: int
     most_epochs: int | None
     drops: tuple[float, ...]  # at these fractions of the run the learning rate falls to a tenth
     warmup_steps: int
+    weights: str
 
 
+RANDOM, SHIPPED = "none", "shipped"  # of `weights`: no file, and the one that comes with the package
 DEFAULTS = {
-    # From random weights, a quarter of an hour on two cores; a small data set is not seen over and over.
-    "vgg_small": BackboneDefaults(lr=0.01, images=24_000, most_epochs=30, drops=(0.7, 0.9), warmup_steps=300),
+    # A quarter of an hour on two cores; a small data set is not seen over and over.
+    "vgg_small": BackboneDefaults(
+        lr=0.01, images=24_000, most_epochs=30, drops=(0.7, 0.9), warmup_steps=300, weights=SHIPPED
+    ),
     # The paper's: 40,000 steps of two images, the rate falls after 30,000.
-    "vgg16": BackboneDefaults(lr=0.001, images=80_000, most_epochs=None, drops=(0.75,), warmup_steps=0),
+    "vgg16": BackboneDefaults(lr=0.001, images=80_000, most_epochs=None, drops=(0.75,), warmup_steps=0, weights=RANDOM),
 }
 
 
@@ -59,7 +63,7 @@ class TrainSettings:
     data : folder with train/ and validation/
     format : "deepfashion2"
     backbone : "vgg_small" or "vgg16"
-    weights : model file to start from, or None for random weights
+    weights : backbone or model file to start from, "none" for random weights, "shipped" for the package's own
     epochs : times the training set is seen; may be a fraction
     lr : learning rate after warm-up
     images_per_step : int; each gives `sampling.rois_per_image` RoIs
@@ -120,7 +124,9 @@ class TrainSettings:
 
     def rooted(self) -> "TrainSettings":
         """The same with absolute paths, so that the run goes on from any folder."""
-        paths = {name: getattr(self, name) for name in ("data", "weights", "proposals_folder")}
+        paths = {name: getattr(self, name) for name in ("data", "proposals_folder")}
+        if self.weights not in (RANDOM, SHIPPED):
+            paths["weights"] = self.weights
         return replace(self, **{name: path and os.path.abspath(path) for name, path in paths.items()})
 
     def resolve(self, images: int) -> "TrainSettings":
@@ -131,7 +137,8 @@ class TrainSettings:
             epochs = suits.images / images
             if suits.most_epochs is not None:
                 epochs = min(epochs, suits.most_epochs)
-        return replace(self, epochs=epochs, lr=suits.lr if self.lr is None else self.lr)
+        lr = suits.lr if self.lr is None else self.lr
+        return replace(self, epochs=epochs, lr=lr, weights=self.weights or suits.weights)
 
     def steps(self, images: int) -> int:
         """Training steps of the whole run; settings must be resolved."""

@@ -52,6 +52,7 @@ class Training:
         self.seconds = 0.0  # spent in training steps, resumed runs included
         self.best_score = -1.0
         self.history: list[dict] = []
+        self.started_from = ""  # in words
         self.notes: list[str] = []  # what the user should know of how the run began
 
     @classmethod
@@ -69,8 +70,8 @@ class Training:
         folder.check_free(besides)
         settings = settings.rooted()
         data = TrainingData.read(settings, folder.path, progress)
-        rng = np.random.default_rng(settings.seed)
-        model, same_classes, notes = first_model(settings, data.class_names, rng)
+        beginning = first_model(settings, data.class_names, np.random.default_rng(settings.seed))
+        model = beginning.model
         with folder.claimed():
             folder.check_free(besides)  # nobody else began here meanwhile
             folder.write_settings(settings)
@@ -80,13 +81,13 @@ class Training:
             evenly = np.linspace(0, len(data.train) - 1, min(len(data.train), STATISTICS_IMAGES)).astype(int)
             some = (data.train[int(i)] for i in evenly)
             statistics = measure_offsets(some, data.cache.get, settings.sampling.foreground_iou, len(data.class_names))
-            if same_classes:
+            if beginning.same_classes:
                 model.restate_offsets(statistics)  # the stored bbox_pred speaks in real offsets
             else:
                 model.statistics = statistics  # a new one speaks in normalised offsets from the beginning
             folder.start_log()
         training = cls(folder, settings, data, model)
-        training.notes = notes
+        training.notes, training.started_from = beginning.notes, beginning.started_from
         return training
 
     @classmethod
@@ -129,6 +130,7 @@ class Training:
             training.order, training.position, training.step = checkpoint.order, state.position, state.step
             training.seconds = state.seconds
             training.best_score, training.history = state.best_score, state.history
+            training.started_from = state.started_from
             training.rng.bit_generator.state = state.generator
             folder.start_log(steps_kept=training.step)
         training.notes = [note] if note else []
@@ -146,6 +148,7 @@ class Training:
             best_score=self.best_score,
             history=self.history,
             generator=self.rng.bit_generator.state,
+            started_from=self.started_from,
         )
         save_checkpoint(folder.last, folder.previous, self.model, self.optimiser, self.order, state)
 

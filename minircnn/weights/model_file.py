@@ -8,7 +8,6 @@ checksum. A checkpoint (`training/checkpoint.py`) is one too, with what training
 import json
 import os
 import zlib
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +16,25 @@ from safetensors.numpy import save_file
 
 from minircnn.errors import InputError
 from minircnn.files import sync, written_whole
-from minircnn.models import VGG, FastRCNN, Preprocessing
+from minircnn.models import VGG, FastRCNN
 from minircnn.targets import OffsetStatistics
+from minircnn.weights.architecture import FORMAT, architecture_of, describe_architecture
 from minircnn.weights.detector import read_detector
 from minircnn.weights.formats import OWN_KEY, is_foreign
+from minircnn.weights.safetensors_file import read_safetensors_file
 
 CHECKSUM_KEY = "crc32"
-FORMAT = 1  # raise it when older versions could not read a file rightly
+NO_DETECTOR = {  # kinds of files that hold no whole model
+    "backbone": "a backbone alone, no detector; begin one with it: minircnn train --weights FILE",
+    "pretraining": "a pretraining that is not finished; go on with it: minircnn pretrain",
+}
 
 
 def describe(model: FastRCNN) -> dict:
     """What a file must say beside the weights so that the model can be built again."""
-    architecture = asdict(model.architecture)
-    if architecture["ranks"] is None:  # as files were before there was such a thing
-        del architecture["ranks"]
     return {
         "format": FORMAT,
-        "architecture": architecture,
+        "architecture": describe_architecture(model.architecture),
         "class_names": list(model.class_names),
         "output_size": list(model.roi_pool.output_size),
     }
@@ -41,20 +42,10 @@ def describe(model: FastRCNN) -> dict:
 
 def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> FastRCNN:
     """The model that `describe` described, with the weights in `tensors`."""
-    if description.get("format") != FORMAT:
-        raise InputError(
-            f"{path} is of format {description.get('format')!r}, this minircnn reads {FORMAT}; use the version of "
-            "minircnn that wrote it, or train it again"
-        )
+    if (kind := description.get("kind")) in NO_DETECTOR:
+        raise InputError(f"{path} is {NO_DETECTOR[kind]}")
+    architecture = architecture_of(description, path)
     try:
-        fields = dict(description["architecture"])
-        preprocessing = dict(fields.pop("preprocessing"))
-        preprocessing["mean"] = tuple(preprocessing["mean"])
-        preprocessing["scale"] = tuple(preprocessing["scale"])
-        fields["blocks"] = tuple(tuple(block) for block in fields["blocks"])
-        for name in ("hidden", "frozen", "output_spreads", *(["ranks"] if "ranks" in fields else [])):
-            fields[name] = tuple(fields[name])
-        architecture = VGG(preprocessing=Preprocessing(**preprocessing), **fields)
         names, output_size = tuple(description["class_names"]), tuple(description["output_size"])
         if not all(isinstance(name, str) for name in names):
             raise TypeError(f"class names should be words, not {names}")
@@ -89,7 +80,7 @@ def _check_sizes(
             shapes[f"conv{block}_{number}.weight"] = (3, 3, C, OC)
             C = OC
     for name, expected in shapes.items():
-        _check_shape(name, tensors.get(name), expected, architecture, classes, path)
+        check_shape(name, tensors.get(name), expected, f"{architecture.name} for {classes} classes", path)
 
 
 def save_model(path: str | Path, model: FastRCNN) -> None:
@@ -156,6 +147,18 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     return tensors, description
 
 
+def kind_of(path: Path) -> str:
+    """ "model", "backbone" or "pretraining", as a file that minircnn wrote says of itself; its arrays are not read.
+
+    "model" also where it says nothing: whoever reads the whole says what is wrong.
+    """
+    try:
+        description = json.loads(read_safetensors_file(path)[1][OWN_KEY])
+        return str(description.get("kind", "model"))
+    except (InputError, KeyError, ValueError, RecursionError, AttributeError):
+        return "model"
+
+
 def assign(model: FastRCNN, tensors: dict[str, np.ndarray], path: Path) -> None:
     """Copy tensors into the model's parameters by name.
 
@@ -165,20 +168,20 @@ def assign(model: FastRCNN, tensors: dict[str, np.ndarray], path: Path) -> None:
     """
     for name, parameter in model.named_parameters():
         stored = tensors.get(name)
-        _check_shape(name, stored, parameter.value.shape, model.architecture, model.num_classes, path)
+        wanted_by = f"{model.architecture.name} for {model.num_classes} classes"
+        check_shape(name, stored, parameter.value.shape, wanted_by, path)
         if not np.isfinite(stored).all():
             raise InputError(f"{path}: {name} holds values that are not finite; take another copy, or train again")
         parameter.value[...] = stored
 
 
-def _check_shape(
-    name: str, stored: np.ndarray | None, expected: tuple[int, ...], architecture: VGG, classes: int, path: Path
-) -> None:
+def check_shape(name: str, stored: np.ndarray | None, expected: tuple[int, ...], wanted_by: str, path: Path) -> None:
+    """Raise InputError unless an array is there and has the shape that `wanted_by`, in words, needs."""
     if stored is None or stored.shape != expected:
         found = "is missing" if stored is None else f"has shape {stored.shape}"
         raise InputError(
-            f"{path} is of another architecture: {name} {found} where {architecture.name} for {classes} classes "
-            f"needs {expected}; give the file that belongs to this model"
+            f"{path} is of another architecture: {name} {found} where {wanted_by} needs {expected}; give the file that "
+            "belongs to this model"
         )
 
 

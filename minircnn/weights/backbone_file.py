@@ -1,0 +1,78 @@
+"""Backbone files: the convolutions alone, from which a detector begins to learn.
+
+`minircnn pretrain` writes them, and one comes with the package. They are model files (`model_file.py`) of another
+kind: float16 arrays by name, the architecture with its preprocessing, and how they were made, under a checksum.
+"""
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from minircnn.errors import InputError
+from minircnn.models import VGG
+from minircnn.weights.architecture import FORMAT, architecture_of, describe_architecture
+from minircnn.weights.model_file import check_shape, read_tensors, write_tensors
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Convolutions with what they need to be used.
+
+    Attributes
+    ----------
+    architecture : VGG
+    weights : "conv1_1.weight" … → float32 array
+    origin : how they were made; JSON-ready
+    """
+
+    architecture: VGG
+    weights: dict[str, np.ndarray]
+    origin: dict
+
+
+def shipped_backbone(name: str) -> Path:
+    """The file that comes with the package for a backbone; there is one for `vgg_small`."""
+    path = Path(str(resources.files("minircnn.weights").joinpath("pretrained", f"{name}.safetensors")))
+    if not path.is_file():
+        raise InputError(f"no weights of {name} come with minircnn; give a file, or none, for --weights")
+    return path
+
+
+def save_backbone(path: Path, backbone: Backbone) -> None:
+    """Write one, as float16: half the size, and a first step of learning moves every weight by more.
+
+    Raises
+    ------
+    InputError : a weight is not finite, or the disk refuses
+    """
+    small = {name: array.astype(np.float16) for name, array in backbone.weights.items()}
+    description = {"format": FORMAT, "kind": "backbone"}
+    description |= {"architecture": describe_architecture(backbone.architecture), "origin": backbone.origin}
+    write_tensors(path, small, description)
+
+
+def read_backbone(path: Path) -> Backbone:
+    """Read one.
+
+    Raises
+    ------
+    InputError : missing, damaged, of another kind, or not what its own description says
+    """
+    tensors, description = read_tensors(path)
+    if description.get("kind") != "backbone":
+        raise InputError(f"{path} holds no backbone but a whole model")
+    architecture = architecture_of(description, path)
+    weights, C = {}, 3
+    for block, widths in enumerate(architecture.blocks, start=1):
+        for number, OC in enumerate(widths, start=1):
+            for part, shape in (("weight", (3, 3, C, OC)), ("bias", (OC,))):
+                name = f"conv{block}_{number}.{part}"
+                check_shape(name, tensors.get(name), shape, architecture.name, path)
+                weights[name] = tensors[name].astype(np.float32)
+                if not np.isfinite(weights[name]).all():
+                    raise InputError(f"{path}: {name} holds values that are not finite; take another copy")
+            C = OC
+    origin = description.get("origin")
+    return Backbone(architecture, weights, origin if isinstance(origin, dict) else {})
