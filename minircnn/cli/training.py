@@ -59,7 +59,9 @@ def train(
         float | None, typer.Option(help="Times the set is seen; suits data and backbone if absent.")
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate; suits the backbone if absent.")] = None,
-    images_per_step: Annotated[int, typer.Option(help="Images in a minibatch.")] = 2,
+    images_per_step: Annotated[
+        int | None, typer.Option(help="Images in a minibatch; suits the backbone if absent.")
+    ] = None,
     rois_per_image: Annotated[int, typer.Option(help="RoIs drawn from each.")] = 64,
     classes: Annotated[str | None, typer.Option(help="Learn only these, comma-separated.")] = None,
     limit: Annotated[int | None, typer.Option(help="Use only the first N training images.")] = None,

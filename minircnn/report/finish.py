@@ -32,7 +32,7 @@ def finish_run(
         "train_seconds": training.seconds,
         "proposal_recall50": recall[0.5],
         "proposal_recall70": recall[0.7],
-        "weights": f"best.safetensors, chosen by mAP50 on {chosen_on} validation images",
+        "weights": f"best.safetensors, chosen by AP on {chosen_on} validation images",
         "started_from": training.started_from,
         "data": {
             "folder": settings.data,

@@ -116,7 +116,7 @@ def _learning(log: dict[str, np.ndarray], history: list[dict]) -> str:
             "Validation",
             {"a": "mAP50", "b": "mAP75", "c": "AP"},
             chart(scores, "epoch", top=1.0),
-            "How well it does on images it does not learn from; the best mAP50 chooses the weights.",
+            "How well it does on images it does not learn from; the best AP chooses the weights.",
         )
         + _figure(
             "Learning rate",

@@ -87,7 +87,8 @@ def _on_backbone(
             f"{path} holds the convolutions of {backbone.architecture.name}, not of {architecture.name}; "
             f"choose --backbone {backbone.architecture.name}, or other --weights"
         )
-    architecture = replace(architecture, preprocessing=backbone.architecture.preprocessing)
+    frozen = DEFAULTS[architecture.name].frozen
+    architecture = replace(architecture, preprocessing=backbone.architecture.preprocessing, frozen=frozen)
     given = {name.split(".")[0] for name in backbone.weights}
     model = FastRCNN(architecture, len(class_names), rng, class_names, blank=given)
     for name, parameter in model.backbone.named_parameters():

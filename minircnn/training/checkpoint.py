@@ -27,7 +27,7 @@ class TrainingState:
     images : training images at the start, and `image_list`, a digest of their names
     step, position : steps done; images of this epoch's order that have been seen
     seconds : spent in training steps
-    best_score : mAP50 of best.safetensors, -1 before the first validation
+    best_score : AP of best.safetensors, -1 before the first validation
     history : one dict for each validation
     generator : the state of the run's random generator
     started_from : where the first weights came from, in words

@@ -25,17 +25,28 @@ class BackboneDefaults:
     most_epochs: int | None
     drops: tuple[float, ...]  # at these fractions of the run the learning rate falls to a tenth
     warmup_steps: int
+    images_per_step: int
     weights: str
+    frozen: tuple[str, ...] = ()  # convolutions that stay as a backbone file gives them
 
 
 RANDOM, SHIPPED = "none", "shipped"  # of `weights`: no file, and the one that comes with the package
 DEFAULTS = {
-    # A quarter of an hour on two cores; a small data set is not seen over and over.
+    # Some ten minutes on two cores; a small data set is not seen over and over. How it was chosen: docs/training.md.
     "vgg_small": BackboneDefaults(
-        lr=0.01, images=24_000, most_epochs=30, drops=(0.7, 0.9), warmup_steps=300, weights=SHIPPED
+        lr=0.02,
+        images=24_000,
+        most_epochs=30,
+        drops=(0.6, 0.85),
+        warmup_steps=150,
+        images_per_step=4,
+        weights=SHIPPED,
+        frozen=("conv1_1", "conv2_1", "conv3_1", "conv3_2", "conv3_3"),
     ),
     # The paper's: 40,000 steps of two images, the rate falls after 30,000.
-    "vgg16": BackboneDefaults(lr=0.001, images=80_000, most_epochs=None, drops=(0.75,), warmup_steps=0, weights=RANDOM),
+    "vgg16": BackboneDefaults(
+        lr=0.001, images=80_000, most_epochs=None, drops=(0.75,), warmup_steps=0, images_per_step=2, weights=RANDOM
+    ),
 }
 
 
@@ -51,7 +62,7 @@ RANGES = {  # name → kind of number, least, most; a least of 0 is itself allow
     "validation_images": (int, 1, UNBOUNDED),
     "checkpoint_seconds": (int | float, 0, 1_000_000),
 }
-OPTIONAL = ("epochs", "lr", "limit", "validation_limit")
+OPTIONAL = ("epochs", "lr", "images_per_step", "limit", "validation_limit")
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,7 @@ class TrainSettings:
     weights: str | None = None
     epochs: float | None = None
     lr: float | None = None
-    images_per_step: int = 2
+    images_per_step: int | None = None
     momentum: float = 0.9
     decay: float = 5e-4
     sigma: float = 1.0
@@ -137,8 +148,13 @@ class TrainSettings:
             epochs = suits.images / images
             if suits.most_epochs is not None:
                 epochs = min(epochs, suits.most_epochs)
-        lr = suits.lr if self.lr is None else self.lr
-        return replace(self, epochs=epochs, lr=lr, weights=self.weights or suits.weights)
+        return replace(
+            self,
+            epochs=epochs,
+            lr=suits.lr if self.lr is None else self.lr,
+            images_per_step=suits.images_per_step if self.images_per_step is None else self.images_per_step,
+            weights=self.weights or suits.weights,
+        )
 
     def steps(self, images: int) -> int:
         """Training steps of the whole run; settings must be resolved."""

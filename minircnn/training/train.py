@@ -128,8 +128,8 @@ class Training:
             for name, velocity in checkpoint.velocities.items():
                 training.optimiser.velocity[name][...] = velocity
             training.order, training.position, training.step = checkpoint.order, state.position, state.step
-            training.seconds = state.seconds
-            training.best_score, training.history = state.best_score, state.history
+            training.seconds, training.history = state.seconds, state.history
+            training.best_score = max((row["AP"] or 0.0 for row in state.history), default=-1.0)  # 0.1.0 kept mAP50
             training.started_from = state.started_from
             training.rng.bit_generator.state = state.generator
             folder.start_log(steps_kept=training.step)
@@ -229,22 +229,20 @@ class Training:
 
     def _words(self, rows: list[tuple[float, float, float]]) -> str:
         loss = float(np.mean([row[0] + row[1] for row in rows])) if rows else self._latest
-        best = f", best mAP50 {self.best_score:.3f}" if self.best_score >= 0 else ""
+        best = f", best AP {self.best_score:.3f}" if self.best_score >= 0 else ""
         return f"loss {loss:.3f}{best}"
 
     def _validation_is_due(self) -> bool:
         return self.step * VALIDATIONS // self.steps > (self.step - 1) * VALIDATIONS // self.steps
 
     def _validate(self, progress: Progress) -> None:
-        """Score the validation images; keep the weights if they are the best so far."""
+        """Score the validation images; keep the weights if their AP, the mean over ten IoUs, is the best so far."""
         some = self.data.validation_subset(self.settings.validation_images)
-        evaluation, _, _ = evaluate_model(
-            self.model, some, self.data.cache, self.settings.detection, progress, "validation"
-        )
-        scores = {key: value for key, value in evaluation.as_metrics().items() if key in ("mAP50", "mAP75", "AP")}
+        found = evaluate_model(self.model, some, self.data.cache, self.settings.detection, progress, "validation")
+        scores = {key: value for key, value in found[0].as_metrics().items() if key in ("mAP50", "mAP75", "AP")}
         epoch = self.step * self.settings.images_per_step / self.images
         self.history.append({"epoch": epoch, "step": self.step, **scores})
-        if (scores["mAP50"] or 0.0) >= self.best_score:
-            self.best_score = scores["mAP50"] or 0.0
+        if (scores["AP"] or 0.0) >= self.best_score:
+            self.best_score = scores["AP"] or 0.0
             save_model(self.folder.best, self.model)
         self.save()
