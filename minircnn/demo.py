@@ -28,7 +28,7 @@ class DemoSize:
     epochs: float
 
 
-FULL = DemoSize(train=2400, validation=100, test=300, epochs=5.5)
+FULL = DemoSize(train=2400, validation=100, test=300, epochs=5)
 SCENES = "scenes"  # folder of the data, in the run's own
 FROM_RANDOM = "from-random"  # folder of the second run of --compare, in the run's own
 QUICK = DemoSize(train=240, validation=30, test=60, epochs=4)

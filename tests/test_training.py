@@ -30,7 +30,8 @@ def scenes(tmp_path_factory):
 
 
 def settings(scenes, **given):
-    return TrainSettings(data=str(scenes), epochs=3, lr=0.005, proposals_folder=str(scenes / "proposals"), **given)
+    common = {"epochs": 3, "lr": 0.005, "images_per_step": 2, "proposals_folder": str(scenes / "proposals")}
+    return TrainSettings(data=str(scenes), **common | given)
 
 
 def train(folder, given):

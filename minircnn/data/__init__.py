@@ -3,6 +3,7 @@
 `deepfashion2.py` gives `Sample`s: it lets `annotated_folder.py` pass over the files once, `annotation.py` check each
 one and `annotation_index.py` keep what was found. `image.py` gives a sample's pixels. `fashion_scenes.py` writes data
 in the same layout: `scenes.py` composes it of what `materials.py` holds and `garments.py` draws. Proposals come next.
+`crops.py` composes single garments of the same material, for a backbone to learn from before there is a detector.
 """
 
 from minircnn.data.deepfashion2 import DeepFashion2

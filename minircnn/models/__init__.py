@@ -1,5 +1,5 @@
 """The networks: `vgg.py` the backbones, `heads.py` what follows RoI pooling, `fast_rcnn.py` the two put together,
-`classifier.py` the network that the backbone comes from."""
+`classifier.py` the network that VGG16's backbone comes from, `crop_classifier.py` the one that the small one's does."""
 
 from minircnn.models.classifier import VGGClassifier
 from minircnn.models.fast_rcnn import FastRCNN

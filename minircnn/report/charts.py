@@ -71,7 +71,7 @@ def chart(lines: Sequence[Line], x_name: str, top: float | None = None, log: boo
             drawn |= {"marker": "o"} if line.dots or len(kept) == 1 else {}
             axes.plot(x[kept], y[kept], color=COLOURS[line.colour], clip_on=not line.dots, in_layout=False, **drawn)
         axes.set_xlim(0, max(float(x.max()) for x, _ in points if len(x)) or 1.0)
-        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
         if log:
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator())
@@ -83,7 +83,7 @@ def chart(lines: Sequence[Line], x_name: str, top: float | None = None, log: boo
         else:
             highest = max(float(y.max()) for _, y in points if len(y))
             axes.set_ylim(0, top or 1.05 * highest or 1.0)
-            axes.yaxis.set_major_locator(MaxNLocator(5))
+            axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         return as_page(figure, f"chart against {x_name}", "chart")
 
 
