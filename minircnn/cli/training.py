@@ -157,6 +157,8 @@ def _stopped(command: list[str]) -> Stopped:
 
 def _print_end(metrics: dict, report: Path, best: Path) -> None:
     print_measures(metrics)
+    if metrics["data"]["chose_the_weights"]:
+        print("  (on the images that chose the weights, so a little too good)")
     if rival := metrics.get("rival"):
         print(f"  from {rival['started_from']}: mAP50 {figure(rival['mAP50'])}   mAP75 {figure(rival['mAP75'])}")
     print(

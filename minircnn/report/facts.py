@@ -92,7 +92,7 @@ def rivalry(metrics: dict) -> str:
         "<h2>Two starts</h2><p>The same scenes and the same schedule from two starts. Solid lines are mAP50, dashed "
         "ones mAP75, on the validation images; the figures are of the same images as everything else here.</p>"
         f'<div class="pair"><figure>{chart(lines, "epoch", top=1.0)}</figure>'
-        f'<div class="scroll"><table class="starts key"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        f'<div class="scroll"><table class="starts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         "</div></div>"
     )
 
