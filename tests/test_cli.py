@@ -353,7 +353,7 @@ def interrupted(*arguments, at, cwd):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_ctrl_c_says_what_is_saved_and_the_command_that_goes_on(scenes, tmp_path):
-    start = ["train", "--data", scenes, "--out", "my run", "--epochs", 30]
+    start = ["train", "--data", scenes, "--out", "my run", "--epochs", 30, "--images-per-step", 2]
     code, output = interrupted(*start, at="reading validation", cwd=tmp_path)
     assert code == 130
     assert output.strip().splitlines()[-1].startswith("stopped; ")

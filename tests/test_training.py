@@ -188,7 +188,7 @@ def test_resume_takes_more_epochs_and_refuses_fewer_than_are_done(scenes, tmp_pa
 def test_resume_finds_its_data_from_any_folder_and_where_it_has_moved(scenes, tmp_path, monkeypatch):
     shutil.copytree(scenes, tmp_path / "data")
     monkeypatch.chdir(tmp_path)
-    train(Path("run"), TrainSettings(data="data", epochs=0.5))
+    train(Path("run"), TrainSettings(data="data", epochs=0.5, images_per_step=2))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert Training.resume(RunFolder("../run")).step == 2
