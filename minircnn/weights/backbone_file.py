@@ -5,7 +5,6 @@ kind: float16 arrays by name, the architecture with its preprocessing, and how t
 """
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,7 @@ class Backbone:
 
 def shipped_backbone(name: str) -> Path:
     """The file that comes with the package for a backbone; there is one for `vgg_small`."""
-    path = Path(str(resources.files("minircnn.weights").joinpath("pretrained", f"{name}.safetensors")))
+    path = Path(__file__).with_name("pretrained") / f"{name}.safetensors"
     if not path.is_file():
         raise InputError(f"no weights of {name} come with minircnn; give a file, or none, for --weights")
     return path
