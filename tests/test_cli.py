@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -342,7 +343,11 @@ def test_figures_of_a_data_set_without_a_garment_are_null_and_not_nan(model, sce
 def interrupted(*arguments, at, cwd):
     """Start a command, send Ctrl-C once it prints `at`; gives exit code and output."""
     command = [sys.executable, "-u", "-m", "minircnn", *(str(a) for a in arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd)
+    # Whoever runs the suite in a shell's background has Ctrl-C ignored, and children inherit that
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd, preexec_fn=listen
+    )
     seen = ""
     while at not in seen and (line := process.stdout.readline()):
         seen += line
