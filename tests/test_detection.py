@@ -1,9 +1,12 @@
 """From outputs to detections: thresholds, suppression, clipping, the best of the image."""
 
 import numpy as np
+from PIL import Image
 
 from minircnn import Detections, FastRCNN, detect, vgg_small
+from minircnn.data import Sample
 from minircnn.detection import DetectionSettings, select_detections
+from minircnn.evaluate import time_parts
 from minircnn.models.preprocessing import Preprocessing, stack_images
 
 SETTINGS = DetectionSettings()
@@ -42,6 +45,17 @@ def test_weak_and_surplus_detections_are_dropped():
     unsure = np.zeros((9, 4))
     assert len(select_detections(proposals, unsure, np.zeros((9, 16)), (100, 100), DetectionSettings(0.3))) == 0
     assert len(found.above(1.1)) == 0
+
+
+def test_timing_stops_when_its_seconds_are_over(tmp_path, rng):
+    """At least one image is timed, however long it takes; then the clock decides."""
+    Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(tmp_path / "a.png")
+    sample = Sample("a", tmp_path / "a.png", 40, 40, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    model = FastRCNN(vgg_small(), 2, rng)
+    assert time_parts(model, [sample] * 3, seconds=0)["images"] == 1
+    parts = time_parts(model, [sample] * 3)
+    assert parts["images"] == 3
+    assert min(parts.values()) > 0
 
 
 def test_no_proposals_give_no_detections():

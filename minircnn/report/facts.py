@@ -25,6 +25,11 @@ def table(rows: list[tuple[str, str]], name: str) -> str:
     return f'<table class="{name}">{body}</table>'
 
 
+def duration(seconds: float) -> str:
+    """In seconds or minutes, whichever reads better."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+
+
 def about(metrics: dict, settings: dict, boxes: int) -> str:
     """The run in a few lines: data, start, length, speed, version and date. `boxes`: how many true ones there were."""
     data = metrics.get("data") or {}
@@ -41,10 +46,13 @@ def about(metrics: dict, settings: dict, boxes: int) -> str:
         rows += [("Measured on", measured), ("Learned from", learnt)]
     if metrics.get("started_from"):
         rows.append(("Started from", metrics["started_from"]))
-    seconds = metrics["train_seconds"]
-    time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
     if "steps" in metrics:
-        rows.append(("Trained", f"{metrics['steps']:,} steps, {settings.get('epochs', 0):.3g} epochs, in {time}"))
+        rows.append(
+            (
+                "Trained",
+                f"{metrics['steps']:,} steps, {settings.get('epochs', 0):.3g} epochs, in {duration(metrics['train_seconds'])}",
+            )
+        )
     if (speed := metrics.get("ms_per_image")) and speed["images"]:
         parts = ", ".join(f"{words} {speed[name]:.1f} ms" for name, words in PARTS)
         whole = sum(speed[name] for name, _ in PARTS)
@@ -85,7 +93,7 @@ def rivalry(metrics: dict) -> str:
     body = "".join(
         f'<tr><th><i class="{colour}"></i>{html.escape(run["started_from"])}</th>'
         + "".join(f"<td>{number(run[name])}</td>" for name in names)
-        + f"<td>{run['train_seconds'] / 60:.1f} min</td></tr>"
+        + f"<td>{duration(run['train_seconds'])}</td></tr>"
         for run, colour in ((metrics, "a"), (rival, "b"))
     )
     return (

@@ -21,7 +21,7 @@ from minircnn.files import read_json, write_text
 from minircnn.metrics import ClassMeasures, Evaluation
 from minircnn.metrics.examples import Example, choose_examples
 from minircnn.report.charts import Line, chart, precision_recall_chart, smooth
-from minircnn.report.facts import about, number, rivalry, sizes, true_boxes
+from minircnn.report.facts import about, duration, number, rivalry, sizes, true_boxes
 from minircnn.report.pictures import picture
 from minircnn.training.run_folder import LOG_COLUMNS, RunFolder
 
@@ -79,8 +79,7 @@ def _read_log(path: Path) -> dict[str, np.ndarray]:
 
 def _figures(metrics: dict) -> str:
     """The headline: name, figure, and what it means."""
-    seconds = metrics["train_seconds"]
-    time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+    time = duration(metrics["train_seconds"])
     rows = (
         ("mAP50", number(metrics["mAP50"]), "found and named, with a box that overlaps by half or more"),
         ("mAP75", number(metrics["mAP75"]), "the same, with a box that fits: three quarters or more"),
