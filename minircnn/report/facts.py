@@ -47,12 +47,8 @@ def about(metrics: dict, settings: dict, boxes: int) -> str:
     if metrics.get("started_from"):
         rows.append(("Started from", metrics["started_from"]))
     if "steps" in metrics:
-        rows.append(
-            (
-                "Trained",
-                f"{metrics['steps']:,} steps, {settings.get('epochs', 0):.3g} epochs, in {duration(metrics['train_seconds'])}",
-            )
-        )
+        time = duration(metrics["train_seconds"])
+        rows.append(("Trained", f"{metrics['steps']:,} steps, {settings.get('epochs', 0):.3g} epochs, in {time}"))
     if (speed := metrics.get("ms_per_image")) and speed["images"]:
         parts = ", ".join(f"{words} {speed[name]:.1f} ms" for name, words in PARTS)
         whole = sum(speed[name] for name, _ in PARTS)
