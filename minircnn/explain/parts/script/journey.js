@@ -1,0 +1,107 @@
+"use strict";
+// The whole way of the worked example, forward and back, as minircnn/explain/scenario.py follows it in Python.
+
+const SENT = ["class", "box", "both"]; // which loss is sent back
+
+/** Everything that happens to a scenario; arrays are named as in scenario.py's `follow`. */
+function journey(scenario) {
+  const { features, rois, truth, labels, scale, outputSize, weights, biases } = scenario;
+  const pooled = roiPoolForward(features, rois, outputSize, scale);
+  const flat = pooled.map(({ bins }) => bins.map(({ value }) => value));
+  const z6 = linear(flat, weights.fc6, biases.fc6);
+  const h6 = relu(z6);
+  const z7 = linear(h6, weights.fc7, biases.fc7);
+  const h7 = relu(z7);
+  const clsScore = linear(h7, weights.cls_score, biases.cls_score);
+  const bboxPred = linear(h7, weights.bbox_pred, biases.bbox_pred);
+  const targets = rois.map((roi, r) => (labels[r] > 0 ? encodeBox(roi, truth[r]) : [0, 0, 0, 0]));
+  const own = bboxPred.map((row, r) => (labels[r] > 0 ? row.slice(4 * labels[r], 4 * labels[r] + 4) : [0, 0, 0, 0]));
+  const d = own.map((four, r) => four.map((t, i) => t - targets[r][i]));
+  const { loss: classLoss, dscores: dclsScore, probability } = softmaxCrossEntropy(clsScore, labels);
+  const R = rois.length;
+  const boxLoss = d.reduce((sum, four) => sum + four.reduce((own, each) => own + smoothL1(each), 0), 0) / R;
+  const dbboxPred = zeros(R, bboxPred[0].length);
+  d.forEach((four, r) => {
+    if (labels[r] > 0) four.forEach((each, i) => (dbboxPred[r][4 * labels[r] + i] = smoothL1Slope(each) / R));
+  });
+
+  const fromClass = linearBackward(dclsScore, weights.cls_score);
+  const fromBox = linearBackward(dbboxPred, weights.bbox_pred);
+  const back = {};
+  for (const sent of SENT) {
+    // The two branches meet: fc7 fed both outputs, so its gradient is the sum of what they send back.
+    const dh7 = fromClass.map((row, r) =>
+      row.map((value, i) => (sent === "box" ? 0 : value) + (sent === "class" ? 0 : fromBox[r][i])),
+    );
+    const dz7 = reluBackward(dh7, z7);
+    const dh6 = linearBackward(dz7, weights.fc7);
+    const dz6 = reluBackward(dh6, z6);
+    const dpooled = linearBackward(dz6, weights.fc6);
+    const dfeatures = roiPoolBackward(dpooled, pooled, features.length, features[0].length);
+    back[sent] = { dh7, dz7, dh6, dz6, dpooled, dfeatures };
+  }
+  return {
+    pooled,
+    flat,
+    z6,
+    h6,
+    z7,
+    h7,
+    clsScore,
+    bboxPred,
+    probability,
+    targets,
+    own,
+    d,
+    classLoss,
+    boxLoss,
+    dclsScore,
+    dbboxPred,
+    back,
+  };
+}
+
+/** Only the losses: [class, box]. Targets are data and stay as they were, wherever the RoI goes. */
+function losses(scenario, targets) {
+  const { clsScore, bboxPred } = outputs(scenario);
+  const R = scenario.rois.length;
+  const boxLoss =
+    scenario.labels.reduce((sum, label, r) => {
+      if (label === 0) return sum;
+      const four = bboxPred[r].slice(4 * label, 4 * label + 4);
+      return sum + four.reduce((own, t, i) => own + smoothL1(t - targets[r][i]), 0);
+    }, 0) / R;
+  return [softmaxCrossEntropy(clsScore, scenario.labels).loss, boxLoss];
+}
+
+function outputs({ features, rois, scale, outputSize, weights, biases }) {
+  const flat = roiPoolForward(features, rois, outputSize, scale).map(({ bins }) => bins.map(({ value }) => value));
+  const h6 = relu(linear(flat, weights.fc6, biases.fc6));
+  const h7 = relu(linear(h6, weights.fc7, biases.fc7));
+  return {
+    clsScore: linear(h7, weights.cls_score, biases.cls_score),
+    bboxPred: linear(h7, weights.bbox_pred, biases.bbox_pred),
+  };
+}
+
+/** The loss that `sent` names, of [class, box]. */
+function lossOf(sent, [classLoss, boxLoss]) {
+  return (sent === "box" ? 0 : classLoss) + (sent === "class" ? 0 : boxLoss);
+}
+
+/** RoI pooling's backward one addition at a time, in the kernel's order: { r, bin, value, row, column, total }. */
+function additions(scenario, found, sent) {
+  const W = scenario.features[0].length;
+  const totals = zeros(scenario.features.length, W);
+  const ticks = [];
+  found.pooled.forEach(({ bins }, r) => {
+    bins.forEach((bin, i) => {
+      const value = found.back[sent].dpooled[r][i];
+      if (bin.winner < 0) return ticks.push({ r, bin, value, row: -1, column: -1, total: 0 });
+      const [row, column] = [Math.floor(bin.winner / W), bin.winner % W];
+      totals[row][column] += value;
+      return ticks.push({ r, bin, value, row, column, total: totals[row][column] });
+    });
+  });
+  return ticks;
+}

@@ -1,0 +1,165 @@
+"use strict";
+// Screen 5: RoI pooling backward. Each tick adds one bin's gradient to the cell that won it.
+
+let timer = null;
+
+figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
+  const { features, rois, scale } = scenario;
+  const [H, W] = [features.length, features[0].length];
+  const ticks = additions(scenario, found, sent);
+  const done = ticks.slice(0, tick);
+  const current = done.at(-1);
+  const totals = zeros(H, W);
+  for (const { row, column, value } of done) if (row >= 0) totals[row][column] += value;
+  const wins = new Set(ticks.filter(({ row }) => row >= 0).map(({ row, column }) => row * W + column));
+  const most = Math.max(1e-12, ...found.back[sent].dfeatures.flat().map(Math.abs));
+  const map = gridOf(H, W, {
+    label: words("map.gradient"),
+    cell: (row, column) => {
+      const won = wins.has(row * W + column);
+      const touched = done.some((each) => each.row === row && each.column === column);
+      const value = totals[row][column];
+      return {
+        style: won ? (touched ? shade(value) : "") : "never",
+        attributes: {
+          ...(touched ? { style: `--share: ${Math.min(1, Math.abs(value) / most).toFixed(3)}` } : {}),
+          ...(won ? { onclick: () => change({ cell: [row, column] }) } : {}),
+        },
+        textStyle: "gradient",
+        text: touched ? (place) => svgNumber(`total ${sent} ${tick} ${row} ${column}`, value, place, 4) : null,
+      };
+    },
+    above: [
+      cellsRect({ h1: cell[0], h2: cell[0] + 1, w1: cell[1], w2: cell[1] + 1 }, "watched"),
+      rois.map((box, r) =>
+        dragBox({
+          name: `backward roi ${r}`,
+          label: roiName(r),
+          box,
+          scale,
+          size: [H, W],
+          style: `roi${r % 3}${current?.r === r ? " chosen" : ""}`,
+          onmove: (moved) => changeScenario({ rois: replaced(state.scenario.rois, r, moved) }),
+        }),
+      ),
+      current ? flight(current, H, W, rois.length, scenario.outputSize) : null,
+    ],
+  });
+  return [
+    h("div", { class: "row" }, sentChoice()),
+    h(
+      "div",
+      { class: "columns" },
+      h(
+        "figure",
+        { class: "wide" },
+        h("div", { class: "flight" }, map, sources(ticks, tick, scenario)),
+        stepper(tick, ticks.length, playing),
+        h("figcaption", {}, words("scatter.caption")),
+      ),
+      h("div", {}, sentence(current, tick, sent), codeLine(current), ledger(ticks, tick, scenario, sent, found)),
+    ),
+  ];
+});
+
+function shade(value) {
+  return value < 0 ? "minus" : "plus";
+}
+
+/** The arrow of this tick: from the RoI's bin to the cell that won it. */
+function flight({ bin, row, column, r }) {
+  if (row < 0) return null;
+  const from = [((bin.w1 + bin.w2) / 2) * CELL, ((bin.h1 + bin.h2) / 2) * CELL];
+  const to = [at(column), at(row)];
+  return [
+    cellsRect(bin, `bin lit roi${r % 3}`, 3),
+    Math.hypot(to[0] - from[0], to[1] - from[1]) > 12 ? arrow(from, to, `roi${r % 3}`) : null,
+  ];
+}
+
+/** What comes back from fc6: every RoI's pooled gradients, the sent ones pale. */
+function sources(ticks, tick, { rois, outputSize: [PH, PW] }) {
+  return h(
+    "div",
+    { class: "sources" },
+    rois.map((_, r) =>
+      h(
+        "div",
+        { class: `source roi${r % 3}` },
+        h("b", {}, `${words("roi")} ${roiName(r)}`),
+        h(
+          "div",
+          { class: "bins", style: `--columns: ${PW}` },
+          ticks.slice(r * PH * PW, (r + 1) * PH * PW).map((each, i) => {
+            const index = r * PH * PW + i;
+            const style = index === tick - 1 ? "now" : index < tick ? "sent" : "";
+            return h(
+              "button",
+              {
+                type: "button",
+                class: style,
+                onclick: () => change({ tick: index + 1, playing: false }),
+                "aria-label": words("scatter.goto", { name: roiName(r), bin: `(${each.bin.ph}, ${each.bin.pw})` }),
+              },
+              h(
+                "span",
+                { class: "number", ...exactly(`${state.sent}.dpooled ${r} ${i}`, each.value) },
+                signed(each.value, 4),
+              ),
+            );
+          }),
+        ),
+      ),
+    ),
+  );
+}
+
+function stepper(tick, last, playing) {
+  const go = (to) => change({ tick: clamp(to, 0, last), playing: false });
+  return h(
+    "div",
+    { class: "stepper" },
+    h(
+      "button",
+      { type: "button", onclick: () => go(tick - 1), disabled: tick === 0, "aria-label": words("back") },
+      "◀",
+    ),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "play",
+        onclick: () => (playing ? change({ playing: false }) : play(last)),
+      },
+      words(playing ? "pause" : "play"),
+    ),
+    h(
+      "button",
+      { type: "button", onclick: () => go(tick + 1), disabled: tick === last, "aria-label": words("next") },
+      "▶",
+    ),
+    h("input", {
+      type: "range",
+      min: 0,
+      max: last,
+      step: 1,
+      value: tick,
+      "aria-label": words("scrub"),
+      oninput: (event) => go(Number(event.target.value)),
+    }),
+    h("span", { class: "soft count" }, `${tick} / ${last}`),
+  );
+}
+
+function play(last) {
+  change({ playing: true, tick: state.tick === last ? 0 : state.tick });
+  clearInterval(timer);
+  timer = setInterval(() => {
+    if (!state.playing || state.tick >= last) {
+      clearInterval(timer);
+      if (state.playing) change({ playing: false });
+    } else {
+      change({ tick: state.tick + 1 });
+    }
+  }, 900);
+}

@@ -1,0 +1,114 @@
+"use strict";
+// What the page shows at the moment, and the one way to change it.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const CLASSES = DATA.classes;
+const ROI_NAMES = "ABCDEFGHIJ";
+const SMALLEST = 0.25; // cells: how small a box may be dragged, and how far an arrow key moves it
+
+const state = {
+  scenario: structuredClone(DATA.scenario),
+  language: DATA.language,
+  roi: 0, // which RoI the screens look at
+  sent: "both", // which loss is sent back
+  output: { kind: "box", column: 4 * DATA.scenario.labels[0] }, // the output whose sum is written out
+  reluOnBoxes: false,
+  average: 3, // RoIs that the loss is divided by, where the reader tries one
+  tried: 0.4, // and the difference that is tried
+  disjoint: false,
+  tick: 0,
+  playing: false,
+  cell: [2, 3], // the cell that is watched
+  nudged: 1e-3,
+  steps: 0,
+  code: 0,
+};
+
+let found = journey(state.scenario);
+const screens = []; // { name, draw(state, found) → wanted children }
+
+/** A screen's figure: `draw` is called whenever anything changes. */
+function figure(name, draw) {
+  screens.push({ name, draw });
+}
+
+/** Change the state and redraw. */
+function change(difference) {
+  Object.assign(state, difference);
+  if (difference.scenario) {
+    found = journey(state.scenario);
+    const [H, W] = [state.scenario.features.length, state.scenario.features[0].length];
+    state.cell = [Math.min(state.cell[0], H - 1), Math.min(state.cell[1], W - 1)];
+    state.roi = Math.min(state.roi, state.scenario.rois.length - 1);
+    state.tick = Math.min(state.tick, ticksOf(state.scenario));
+  }
+  redraw();
+}
+
+function ticksOf({ rois, outputSize }) {
+  return rois.length * outputSize[0] * outputSize[1];
+}
+
+/** Change a part of the scenario: its RoIs, features, labels … */
+function changeScenario(difference) {
+  change({ scenario: { ...state.scenario, ...difference } });
+}
+
+/** A copy of `list` with another entry at `index`. */
+function replaced(list, index, entry) {
+  return list.map((own, i) => (i === index ? entry : own));
+}
+
+function redraw() {
+  for (const { name, draw } of screens) {
+    for (const root of document.querySelectorAll(`[data-figure="${name}"]`))
+      patch(root, h("div", {}, draw(state, found)).children);
+  }
+}
+
+/** Words in the page's language; {name} is filled in. */
+function words(key, values = {}) {
+  const text = DATA.words[key][state.language];
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+function className(label) {
+  return CLASSES[label][state.language];
+}
+
+function roiName(r) {
+  return ROI_NAMES[r];
+}
+
+/** Buttons of which one is pressed. */
+function choice(label, options, chosen, onchoose) {
+  return h(
+    "div",
+    { class: "choice", role: "group", "aria-label": label },
+    h("span", { class: "soft" }, label),
+    options.map(({ value, text, style }) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: style ?? "",
+          "aria-pressed": String(value === chosen),
+          onclick: () => onchoose(value),
+        },
+        text,
+      ),
+    ),
+  );
+}
+
+/** RoI A, B or C. */
+function roiChoice() {
+  const options = state.scenario.rois.map((_, r) => ({ value: r, text: roiName(r), style: `roi${r % 3}` }));
+  return choice(words("roi"), options, state.roi, (roi) => change({ roi }));
+}
+
+/** Class loss, box loss or both. */
+function sentChoice() {
+  const options = SENT.map((sent) => ({ value: sent, text: words(`sent.${sent}`) }));
+  return choice(words("sent"), options, state.sent, (sent) => change({ sent }));
+}

@@ -1,0 +1,142 @@
+"""The worked example of the gradient page: a Fast R-CNN head small enough for paper, followed by our own kernels.
+
+A feature map of 7×7 cells with one channel, three RoIs on it, 2×2 pooling, six numbers in fc6, five in fc7, and the
+two output layers for DeepFashion2's 13 classes. Everything is float64, and nothing is normalised or dropped, so every
+number on the page can be followed with a pocket calculator.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minircnn.boxes import encode_boxes
+from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
+from minircnn.layers import Linear, Parameter, ReLU
+from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
+
+SEED = 33105  # of many, one where gates close, offsets lie on both sides of the bend, and no gradient is tiny
+LAYERS = ("fc6", "fc7", "cls_score", "bbox_pred")
+SENT = ("class", "box", "both")  # which loss is sent back
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What the page begins with; H, W cells, R RoIs, K foreground classes.
+
+    Attributes
+    ----------
+    features : (H, W) float64, one channel
+    rois : (R, 4) float64, x1, y1, x2, y2 in image pixels
+    truth : (R, 4) float64, the box that each RoI should have become; not read where the label is 0
+    labels : (R,) int64, 0 background
+    spatial_scale : feature cells per image pixel
+    output_size : (PH, PW)
+    weights, biases : of fc6, fc7, cls_score and bbox_pred, (IN, OUT) and (OUT,)
+    """
+
+    features: np.ndarray
+    rois: np.ndarray
+    truth: np.ndarray
+    labels: np.ndarray
+    spatial_scale: float
+    output_size: tuple[int, int]
+    weights: dict[str, np.ndarray]
+    biases: dict[str, np.ndarray]
+
+    def as_data(self) -> dict:
+        """The same in lists, for JSON."""
+        return {
+            "features": self.features.tolist(),
+            "rois": self.rois.tolist(),
+            "truth": self.truth.tolist(),
+            "labels": self.labels.tolist(),
+            "scale": self.spatial_scale,
+            "outputSize": list(self.output_size),
+            "weights": {name: weight.tolist() for name, weight in self.weights.items()},
+            "biases": {name: bias.tolist() for name, bias in self.biases.items()},
+        }
+
+
+def worked_example() -> Scenario:
+    """The page's built-in scenario: cell (2, 3), worth 9, wins four bins of RoI A and one of RoI B."""
+    features = np.random.default_rng(5).permutation(np.arange(1, 50)).reshape(7, 7) / 10  # 0.1 … 4.9, no ties
+    features[2, 3] = 9.0
+    weights, biases = _short_weights(np.random.default_rng(SEED))
+    return Scenario(
+        features=features,
+        rois=np.array([[1, 0, 5, 4], [3, 2, 6, 5], [0, 4, 2, 6]], float),
+        truth=np.array([[1.5, 0.5, 6, 4], [2.5, 2.5, 6, 5.5], [0, 4, 2, 6]], float),
+        labels=np.array([5, 8, 0]),  # a vest, trousers, background
+        spatial_scale=1.0,
+        output_size=(2, 2),
+        weights=weights,
+        biases=biases,
+    )
+
+
+def _short_weights(rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Weights and biases of one decimal, so that a reader can multiply them on paper."""
+    sizes = {"fc6": (4, 6, 0.25), "fc7": (6, 5, 0.4), "cls_score": (5, 14, 0.4), "bbox_pred": (5, 56, 0.4)}
+    weights = {name: np.round(rng.standard_normal(size) * spread, 1) for name, (*size, spread) in sizes.items()}
+    biases = {name: np.round(rng.standard_normal(size[1]) * 0.2, 1) for name, size in sizes.items()}
+    return weights, biases
+
+
+def follow(scenario: Scenario) -> dict[str, np.ndarray]:
+    """Forward and, for the class loss, the box loss and both, backward, by the project's kernels and layers.
+
+    Returns
+    -------
+    name → array: "pooled" and "argmax" (R, PH, PW); "flat" (R, PH*PW); "z6", "h6", "z7", "h7" before and after each
+    ReLU; "cls_score", "probability" (R, K+1); "bbox_pred" (R, 4(K+1)); "targets", "d" (R, 4); "losses" (2,);
+    "dcls_score", "dbbox_pred"; and, for each of "class", "box" and "both": "class.dh7", "class.dz7", "class.dh6",
+    "class.dz6", "class.dpooled" (R, PH, PW), "class.dfeatures" (H, W)
+    """
+    layers = {name: Linear(Parameter(scenario.weights[name]), Parameter(scenario.biases[name])) for name in LAYERS} | {
+        "relu6": ReLU(),
+        "relu7": ReLU(),
+    }
+    for layer in layers.values():
+        layer.training = True
+    rois = np.insert(scenario.rois, 0, 0, axis=1)  # (R, 5): all of image 0
+    features = scenario.features[None, :, :, None]
+    pooled, argmax = roi_pool_forward(features, rois, scenario.output_size, scenario.spatial_scale)
+    z6 = layers["fc6"].forward(flat := pooled.reshape(len(rois), -1))
+    h6 = layers["relu6"].forward(z6)
+    z7 = layers["fc7"].forward(h6)
+    h7 = layers["relu7"].forward(z7)
+    cls_score, bbox_pred = layers["cls_score"].forward(h7), layers["bbox_pred"].forward(h7)
+    targets, own = targets_of(scenario), own_offsets(bbox_pred, scenario.labels)
+    loss_cls, dcls_score = softmax_cross_entropy(cls_score, scenario.labels)
+    loss_bbox, dbbox_pred = smooth_l1(bbox_pred, targets, scenario.labels)
+    found = {
+        "pooled": pooled[..., 0], "argmax": argmax[..., 0], "flat": flat, "z6": z6, "h6": h6, "z7": z7, "h7": h7,
+        "cls_score": cls_score, "probability": softmax(cls_score), "bbox_pred": bbox_pred, "targets": targets,
+        "d": own - targets, "losses": np.array([loss_cls, loss_bbox]),
+        "dcls_score": dcls_score, "dbbox_pred": dbbox_pred,
+    }  # fmt: skip
+    for sent in SENT:
+        from_class = layers["cls_score"].backward(dcls_score * (sent != "box"))
+        from_box = layers["bbox_pred"].backward(dbbox_pred * (sent != "class"))
+        dz7 = layers["relu7"].backward(dh7 := from_class + from_box)  # the two branches meet
+        dz6 = layers["relu6"].backward(dh6 := layers["fc7"].backward(dz7))
+        dpooled = layers["fc6"].backward(dz6).reshape(pooled.shape)
+        dfeatures = roi_pool_backward(dpooled, argmax, rois, features.shape)[0, :, :, 0]
+        way = {"dh7": dh7, "dz7": dz7, "dh6": dh6, "dz6": dz6, "dpooled": dpooled[..., 0], "dfeatures": dfeatures}
+        found |= {f"{sent}.{name}": array for name, array in way.items()}
+    return found
+
+
+def targets_of(scenario: Scenario) -> np.ndarray:
+    """(R, 4) offsets that would move each foreground RoI onto its true box; 0 for background."""
+    targets = np.zeros((len(scenario.rois), 4))
+    foreground = scenario.labels > 0
+    targets[foreground] = encode_boxes(scenario.rois[foreground], scenario.truth[foreground])
+    return targets
+
+
+def own_offsets(bbox_pred: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(R, 4): of each row's 4(K+1) offsets the four of its class; 0 for background."""
+    R = len(labels)
+    four = bbox_pred.reshape(R, -1, 4)[np.arange(R), labels]
+    return np.where(labels[:, None] > 0, four, 0.0)
