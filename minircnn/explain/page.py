@@ -14,20 +14,15 @@ import minircnn
 from minircnn.errors import InputError
 from minircnn.explain.scenario import Scenario, worked_example
 from minircnn.explain.source import addition
+from minircnn.explain.steps import STEPS
 from minircnn.files import check_creatable, write_text
 
 LANGUAGES = ("en", "ko")
-SCRIPTS = (
-    "kernels",
-    "journey",
-    "dom",
-    "state",
-    "map",
-    "screen_pool",
-    "screen_scatter",
-    "ledger",
-    "strip",
-)  # in this order
+SCRIPTS = (  # in this order
+    "kernels", "journey", "dom", "state", "map", "plot", "screen_heads", "offsets", "screen_target",
+    "screen_back", "sums", "screen_pool", "screen_scatter", "ledger", "screen_box", "screen_prove",
+    "screen_code", "strip",
+)  # fmt: skip
 CLASSES = {
     "en": ("background", "short sleeve top", "long sleeve top", "short sleeve outwear", "long sleeve outwear", "vest",
            "sling", "shorts", "trousers", "skirt", "short sleeve dress", "long sleeve dress", "vest dress",
@@ -66,6 +61,7 @@ def page(language: str, scenario: Scenario) -> str:
         "home": HOME,
         "scenario": scenario.as_data(),
         "addition": addition(),
+        "code": [step.as_data() for step in STEPS],
     }
     return Template(_read(parts / "frame.html")).substitute(
         title=words["title"][language],

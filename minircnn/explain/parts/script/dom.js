@@ -90,6 +90,12 @@ function num(of, value, digits = 4) {
   return h("span", { class: "number", ...exactly(of, value) }, written(value, digits));
 }
 
+/** A number so small or large that its power of ten says more: 3.1e−8. */
+function power(of, value) {
+  const text = value === 0 ? "0" : value.toExponential(1).replaceAll("-", "−").replace("e+0", "").replace("e+", "e");
+  return h("span", { class: "number", ...exactly(of, value) }, text);
+}
+
 /** A number that is added, with its sign. */
 function plus(of, value, digits = 4) {
   return h("span", { class: `number ${value < 0 ? "down" : "up"}`, ...exactly(of, value) }, signed(value, digits));

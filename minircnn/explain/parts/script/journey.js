@@ -5,7 +5,7 @@ const SENT = ["class", "box", "both"]; // which loss is sent back
 
 /** Everything that happens to a scenario; arrays are named as in scenario.py's `follow`. */
 function journey(scenario) {
-  const { features, rois, truth, labels, scale, outputSize, weights, biases } = scenario;
+  const { features, rois, truth, labels, std, scale, outputSize, weights, biases } = scenario;
   const pooled = roiPoolForward(features, rois, outputSize, scale);
   const flat = pooled.map(({ bins }) => bins.map(({ value }) => value));
   const z6 = linear(flat, weights.fc6, biases.fc6);
@@ -14,7 +14,9 @@ function journey(scenario) {
   const h7 = relu(z7);
   const clsScore = linear(h7, weights.cls_score, biases.cls_score);
   const bboxPred = linear(h7, weights.bbox_pred, biases.bbox_pred);
-  const targets = rois.map((roi, r) => (labels[r] > 0 ? encodeBox(roi, truth[r]) : [0, 0, 0, 0]));
+  const offsets = rois.map((roi, r) => (labels[r] > 0 ? encodeBox(roi, truth[r]) : [0, 0, 0, 0]));
+  const targets = offsets.map((four) => four.map((offset, i) => offset / std[i])); // normalised
+
   const own = bboxPred.map((row, r) => (labels[r] > 0 ? row.slice(4 * labels[r], 4 * labels[r] + 4) : [0, 0, 0, 0]));
   const d = own.map((four, r) => four.map((t, i) => t - targets[r][i]));
   const { loss: classLoss, dscores: dclsScore, probability } = softmaxCrossEntropy(clsScore, labels);
@@ -50,6 +52,7 @@ function journey(scenario) {
     clsScore,
     bboxPred,
     probability,
+    offsets,
     targets,
     own,
     d,
@@ -59,6 +62,14 @@ function journey(scenario) {
     dbboxPred,
     back,
   };
+}
+
+/** The box that normalised offsets `t` make of a RoI. */
+function predictedBox(scenario, r, t) {
+  return decodeBox(
+    scenario.rois[r],
+    t.map((each, i) => each * scenario.std[i]),
+  );
 }
 
 /** Only the losses: [class, box]. Targets are data and stay as they were, wherever the RoI goes. */

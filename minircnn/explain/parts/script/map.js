@@ -12,7 +12,7 @@ function at(coordinate) {
 }
 
 /** The grid: `cell(row, column)` gives { text, style, attributes } of each. `above` is drawn over it. */
-function gridOf(H, W, { label, cell, below = [], above = [], edge = EDGE }) {
+function gridOf(H, W, { label, cell, below = [], above = [], edge = EDGE, baseline = 18 }) {
   const box = [-edge, -edge, W * CELL + 2 * edge, H * CELL + 2 * edge];
   const rows = Array.from({ length: H }, (_, row) => row);
   const columns = Array.from({ length: W }, (_, column) => column);
@@ -49,7 +49,7 @@ function gridOf(H, W, { label, cell, below = [], above = [], edge = EDGE }) {
       rows.map((row) =>
         columns.map((column) => {
           const { text = null, textStyle = "" } = cell(row, column);
-          const place = { class: `value ${textStyle}`, x: at(column), y: at(row) + 18 };
+          const place = { class: `value ${textStyle}`, x: at(column), y: at(row) + baseline };
           return text ? text(place) : h("text", place);
         }),
       ),

@@ -13,6 +13,7 @@ const state = {
   sent: "both", // which loss is sent back
   output: { kind: "box", column: 4 * DATA.scenario.labels[0] }, // the output whose sum is written out
   reluOnBoxes: false,
+  sum: { layer: "dpooled", i: 0 }, // the gradient whose sum is written out on screen 3
   average: 3, // RoIs that the loss is divided by, where the reader tries one
   tried: 0.4, // and the difference that is tried
   disjoint: false,
@@ -20,6 +21,8 @@ const state = {
   playing: false,
   cell: [2, 3], // the cell that is watched
   nudged: 1e-3,
+  left: null, // where the left edge of the RoI stands on screen 6; null where the RoI is
+  tied: true,
   steps: 0,
   code: 0,
 };
