@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The page's script files use each other's functions, and elements are drawn with `onclick` and its kind.
+OXLINT := --deny-warnings --allow no-unused-vars --allow unicorn/prefer-add-event-listener
 
 .PHONY: demo test lint gradcheck picture clean
 
@@ -15,6 +17,8 @@ test: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	@if [ -x $(BIN)/oxlint ]; then $(BIN)/oxlint $(OXLINT) minircnn/explain; \
+		else echo "the gradient page's script is not linted: pip install oxlint"; fi
 
 gradcheck: $(VENV)/.installed
 	$(BIN)/minircnn gradcheck

@@ -86,8 +86,10 @@ def _short_weights(rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dic
     return weights, biases
 
 
-def follow(scenario: Scenario) -> dict[str, np.ndarray]:
+def follow(scenario: Scenario, targets: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Forward and, for the class loss, the box loss and both, backward, by the project's kernels and layers.
+
+    targets : (R, 4), to be held to; those of the scenario's own boxes if absent
 
     Returns
     -------
@@ -110,7 +112,8 @@ def follow(scenario: Scenario) -> dict[str, np.ndarray]:
     z7 = layers["fc7"].forward(h6)
     h7 = layers["relu7"].forward(z7)
     cls_score, bbox_pred = layers["cls_score"].forward(h7), layers["bbox_pred"].forward(h7)
-    targets, own = targets_of(scenario), own_offsets(bbox_pred, scenario.labels)
+    targets = targets_of(scenario) if targets is None else targets
+    own = own_offsets(bbox_pred, scenario.labels)
     loss_cls, dcls_score = softmax_cross_entropy(cls_score, scenario.labels)
     loss_bbox, dbbox_pred = smooth_l1(bbox_pred, targets, scenario.labels)
     found = {

@@ -1,0 +1,251 @@
+"""The gradient page in a real browser: every number that it shows against the kernels, with a reader's own hands."""
+
+import re
+
+import numpy as np
+import pytest
+from browser import complaints, drag, open_browser, open_page, requests
+from page_numbers import K1, PageNumbers
+
+from minircnn.explain.page import write_page
+from minircnn.explain.scenario import SENT, Scenario, worked_example
+from minircnn.kernels.roi_pool import _bin_edges, _round_half_away
+
+SHOWN = """
+const shown = [...document.querySelectorAll('[data-of]')].map((e) => [e.dataset.of, e.dataset.value, e.textContent]);
+return shown;
+"""
+# Decimals that stand in words, choices and axes: constants of the page, and no results.
+BARE = """
+const copy = document.querySelector('main').cloneNode(true);
+for (const e of copy.querySelectorAll('[data-of], .choice, .frame, .source, [lang]')) e.remove();
+return copy.textContent.match(/\\d+\\.\\d+/g) ?? [];
+"""
+CONSTANTS = {"0.01", "0.001", "0.1", "0.5"}
+SCENARIOS = 50
+DRAGS = (("move", 61, 37), ("size", -40, 25), ("move", -150, -150), ("move", -150, -150))  # to and off the edge
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with open_browser() as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(browser, tmp_path):
+    write_page(tmp_path / "gradient.html")
+    open_page(browser, tmp_path / "gradient.html")
+    yield browser
+    assert complaints(browser) == []
+    assert requests(browser) == []
+
+
+def change(page, **difference) -> None:
+    page.execute_script("change(arguments[0])", difference)
+
+
+def scenario_of(page) -> Scenario:
+    """What the page has, as the kernels take it."""
+    own = page.execute_script("return state.scenario")
+    return Scenario(
+        features=np.array(own["features"], float),
+        rois=np.array(own["rois"], float),
+        truth=np.array(own["truth"], float),
+        labels=np.array(own["labels"]),
+        std=np.array(own["std"], float),
+        spatial_scale=own["scale"],
+        output_size=tuple(own["outputSize"]),
+        weights={name: np.array(weight, float) for name, weight in own["weights"].items()},
+        biases={name: np.array(bias, float) for name, bias in own["biases"].items()},
+    )
+
+
+def check(page, expected: PageNumbers) -> set[str]:
+    """Every number that stands there, its whole value and what is written; → the names that were seen."""
+    seen = set()
+    for of, value, text in page.execute_script(SHOWN):
+        assert float(value) == pytest.approx(expected[of], rel=0, abs=1e-9), of
+        written = text.replace("−", "-").replace("+", "")
+        if place := re.fullmatch(r"\((\d+), (\d+)\)", written):
+            assert divmod(int(float(value)), expected.W) == tuple(map(int, place.groups())), of
+        elif "e" in written:
+            assert float(written) == pytest.approx(float(value), rel=0.06), of
+        else:
+            digits = len(written.partition(".")[2])
+            assert abs(float(written) - float(value)) <= 0.5 * 10**-digits + 1e-12, of
+        seen.add(of)
+    assert set(page.execute_script(BARE)) <= CONSTANTS
+    return seen
+
+
+def random_scenario(rng: np.random.Generator) -> Scenario:
+    """Another map, other RoIs (some off the map, some inside out), another pooling, scale and head."""
+    H, W = rng.integers(4, 9, 2)
+    R, output_size = int(rng.integers(2, 5)), tuple(int(size) for size in rng.integers(1, 4, 2))
+    scale = float(rng.choice([1, 1 / 2, 1 / 8, 1 / 16]))
+    features = rng.permutation(np.arange(H * W)).reshape(H, W) / 7.0 - 1
+    corner = rng.integers(-4, 4 * np.array([W, H]), (R, 2)) / 4
+    rois = np.concatenate([corner, corner + rng.integers(1, 4 * np.array([W, H]), (R, 2)) / 4], axis=1)
+    truth = rois + rng.integers(-1, 2, (R, 4)) / 16
+    labels = rng.integers(0, K1, R)
+    labels[rng.integers(R)] = 0
+    inside_out = (labels == 0) & (rng.random(R) < 0.3)
+    rois[inside_out] = rois[inside_out][:, [2, 3, 0, 1]]
+    hidden6, hidden7 = rng.integers(3, 8, 2)
+    sizes = {"fc6": (output_size[0] * output_size[1], hidden6), "fc7": (hidden6, hidden7)}
+    sizes |= {"cls_score": (hidden7, K1), "bbox_pred": (hidden7, 4 * K1)}
+    return Scenario(
+        features, rois / scale, truth / scale, labels, np.array([0.1, 0.1, 0.2, 0.2]), scale, output_size,
+        {name: rng.standard_normal(size) * 0.4 for name, size in sizes.items()},
+        {name: rng.standard_normal(size[1]) * 0.1 for name, size in sizes.items()},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_every_number_is_the_kernels(page, language):
+    page.find_element("css selector", f'[data-choose="{language}"]').click()
+    expected = PageNumbers(worked_example(), left=1.0)
+    seen = check(page, expected)
+    for number, sent in enumerate(SENT):
+        for roi in range(3):
+            expected = PageNumbers(worked_example(), left=(left := roi - 0.51), steps=4 * roi + 1)
+            change(page, sent=sent, roi=roi, tick=4 * number + roi + 2, left=left, steps=4 * roi + 1,
+                   disjoint=roi == 1, reluOnBoxes=roi != 1, tied=roi != 0, nudged=[0.1, 0.01, 0.0001][roi])  # fmt: skip
+            seen |= check(page, expected)
+            layers = [("dh7", 4), ("dh6", 5), ("dpooled", 3)]
+            change(page, sum=dict(zip(("layer", "i"), layers[roi], strict=True)), cell=[[2, 3], [5, 0], [0, 0]][roi],
+                   output={"kind": "class", "column": 3 + roi})  # fmt: skip
+            seen |= check(page, expected)
+    for code in range(page.execute_script("return DATA.code.length")):
+        change(page, code=code, sent=SENT[code % 3 - 1])
+        seen |= check(page, expected)
+    for sent in SENT:
+        change(page, sent=sent)
+        seen |= check(page, expected)
+    kinds = {name.split(" ")[0] for name in seen}
+    methods = {name[1:] for name, value in vars(PageNumbers).items() if name[0] == "_" and name[1] != "_"}
+    unseen = {kind for kind in methods if kind not in {name.replace(".", "_").replace("-", "_") for name in kinds}}
+    assert unseen <= {"value", "winners", "stairs", "nudged", "tie"}  # helpers: each other kind was on the page
+    assert len(seen) > 900
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_every_number_of_random_scenarios_is_the_kernels(page, language):
+    page.find_element("css selector", f'[data-choose="{language}"]').click()
+    rng = np.random.default_rng(18)
+    for number in range(SCENARIOS):
+        scenario = random_scenario(rng)
+        roi, sent = int(rng.integers(len(scenario.rois))), SENT[number % 3]
+        ticks = len(scenario.rois) * scenario.output_size[0] * scenario.output_size[1]
+        row, column = (int(rng.integers(size)) for size in scenario.features.shape)
+        left = float(rng.integers(-4, 20) / 4 + 0.1)
+        change(page, scenario=scenario.as_data(), roi=roi, sent=sent, tick=ticks if number % 2 else ticks // 2,
+               cell=[row, column], left=left, steps=number % 7, disjoint=number % 3 == 0, nudged=0.001,
+               code=number % 14, sum={"layer": ["dh7", "dh6", "dpooled"][number % 3], "i": 1},
+               output={"kind": ["box", "class"][number % 2], "column": number % 14})  # fmt: skip
+        same = scenario_of(page)
+        for name in ("features", "rois", "truth", "labels"):
+            assert (getattr(same, name) == getattr(scenario, name)).all()
+        check(page, PageNumbers(scenario, left=left, steps=number % 7))
+
+
+def test_bins_and_rounding_are_the_kernels_at_every_size(page):
+    """Float32 bins differ from float64 ones at a few sizes only, which no dragged box may ever meet."""
+    sizes, counts = range(1, 200), range(1, 15)
+    edges = page.execute_script(
+        """
+        const [sizes, counts] = arguments;
+        return sizes.flatMap((size) => counts.flatMap((bins) =>
+          Array.from({ length: bins }, (_, p) => binEdges(-3, size, bins, p, 150))));""",
+        list(sizes), list(counts),
+    )  # fmt: skip
+    expected = [_bin_edges(-3, size, bins, p, 150) for size in sizes for bins in counts for p in range(bins)]
+    assert [tuple(edge) for edge in edges] == expected
+    halves = [n / 4 for n in range(-40, 41)]
+    rounded = page.execute_script("return arguments[0].map(roundHalfAway)", halves)
+    assert rounded == [_round_half_away(value) for value in halves]
+
+
+@pytest.mark.parametrize("screen", ["roi", "backward roi", "proposal", "truth"])
+def test_a_box_is_dragged_and_every_number_follows(page, screen):
+    key = "truth" if screen == "truth" else "rois"
+    r = 1 if "roi" in screen else 0
+    before = scenario_of(page)
+    for number, (what, dx, dy) in enumerate(DRAGS):
+        drag(page, f"{screen} {r} {what}", dx, dy)
+        after = scenario_of(page)
+        assert number == 3 or not (getattr(after, key)[r] == getattr(before, key)[r]).all(), what
+        assert (np.delete(getattr(after, key), r, 0) == np.delete(getattr(before, key), r, 0)).all()
+        left = float(after.rois[page.execute_script("return state.roi"), 0])
+        check(page, PageNumbers(after, left=left))
+        before = after
+    assert getattr(after, key)[r, :2].tolist() == [-1, -1]  # stopped one cell beyond the map
+
+
+def test_the_arrow_keys_move_a_box_that_keeps_the_focus(page):
+    from selenium.webdriver import Keys
+
+    handle = page.find_element("css selector", '[data-handle="roi 0 move"]')
+    handle.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+    assert scenario_of(page).rois[0].tolist() == [1.5, 0.25, 5.5, 4.25]
+    focused = page.switch_to.active_element
+    assert focused.get_attribute("data-handle") == "roi 0 move"
+    focused.send_keys(Keys.SHIFT + Keys.ARROW_LEFT)
+    after = scenario_of(page)
+    assert after.rois[0].tolist() == [0.5, 0.25, 4.5, 4.25]
+    check(page, PageNumbers(after, left=0.5))
+
+
+def test_the_backward_is_stepped_to_its_end(page):
+    expected = PageNumbers(worked_example(), left=1.0)
+    forward = page.find_element("css selector", "#roi-pool-backward .stepper button:nth-of-type(3)")
+    for tick in range(1, 13):
+        forward.click()
+        assert page.execute_script("return state.tick") == tick
+        check(page, expected)
+    assert not forward.is_enabled()
+    cells = page.execute_script(
+        "return [...document.querySelectorAll('#roi-pool-backward svg [data-of]')].map((e) => e.dataset.value)"
+    )
+    dfeatures = expected.f["both.dfeatures"]
+    assert sorted(map(float, cells)) == pytest.approx(sorted(dfeatures[dfeatures != 0]), rel=0, abs=1e-9)
+
+
+def test_it_plays_by_itself(page):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    page.execute_script("change({ tick: 10 })")
+    page.find_element("css selector", "#roi-pool-backward .play").click()
+    WebDriverWait(page, 10).until(lambda _: page.execute_script("return state.tick === 12 && !state.playing"))
+
+
+def test_every_control_is_reached_by_the_tab_key(page):
+    from selenium.webdriver import ActionChains, Keys
+
+    wanted = set(
+        page.execute_script("""
+        return [...document.querySelectorAll('button, select, input, a[href], [tabindex="0"]')]
+          .filter((e) => e.tabIndex >= 0 && !e.disabled && e.checkVisibility()).map((e, i) => (e.dataset.tab = i));""")
+    )
+    reached = set()
+    for _ in range(len(wanted) + 5):
+        ActionChains(page).send_keys(Keys.TAB).perform()
+        if (tab := page.execute_script("return document.activeElement.dataset.tab")) is not None:
+            reached.add(int(tab))
+    assert reached == wanted
+
+
+@pytest.mark.parametrize("width", [400, 768, 1200])
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_nothing_is_wider_than_the_window(page, width, language):
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True},
+    )
+    page.execute_script("speak(arguments[0])", language)
+    wide = page.execute_script("""
+        return [...document.querySelectorAll('body *')].filter((e) => !e.closest('svg, pre') && e.checkVisibility()
+          && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 90));""")
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert wide == []
