@@ -14,7 +14,7 @@ FLOORS = {
     2: {"proposals", "targets"},
     3: {"models"},
     4: {"weights", "gradcheck"},
-    5: {"detection", "evaluate"},
+    5: {"detection", "evaluate", "trace"},
     6: {"training"},
     7: {"report"},
     8: {"demo", "bench", "explain"},
