@@ -8,13 +8,19 @@ import typer
 
 def explain(
     out: Annotated[Path, typer.Option(help="The page, an HTML file.")] = Path("gradient.html"),
+    model: Annotated[
+        Path | None, typer.Option(help="Run folder or model file, whose step the last screen shows.")
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="The photograph of that step.")] = None,
     lang: Annotated[str, typer.Option(help="The language it opens in, en or ko; both are in it.")] = "en",
 ) -> None:
     """Write the gradient page: the loss that moves a box, followed back through RoI pooling, number by number.
 
     Example: minircnn explain --out gradient.html
+
+    With a step of your own detector: minircnn explain --model runs/demo --image photo.jpg
     """
     from minircnn.explain.page import write_page
 
-    write_page(out, lang)
+    write_page(out, lang, model, image)
     print(f"{out}: open it in a browser; it needs nothing else")

@@ -76,7 +76,7 @@ class DeepFashion2(Sequence[Sample]):
             raise InputError(f"limit is {limit}; give at least 1 image, or no limit")
         if not self._folder.is_dir():
             raise InputError(f"{self._folder}: no such folder{_instead(self._folder.parent)}")
-        all_names = _category_names(self._folder.parent / "classes.json")
+        all_names = category_names(self._folder.parent / "classes.json")
         self.class_names = _subset(all_names, classes)
         files = AnnotatedFolder(self._folder, all_names, self.class_names, limit, skip_bad)
         self._index = files.index(None if index is None else Path(index), progress)
@@ -143,7 +143,7 @@ def _image_id(name: str) -> str:
     return unicodedata.normalize("NFC", Path(name).stem)
 
 
-def _category_names(path: Path) -> tuple[str, ...]:
+def category_names(path: Path) -> tuple[str, ...]:
     """The names in classes.json, or DeepFashion2's own if there is none."""
     try:
         content = read_object(path.read_bytes())

@@ -11,7 +11,10 @@ from pathlib import Path
 from string import Template
 
 import minircnn
+from minircnn.data.deepfashion2 import DEEPFASHION2_CLASSES
 from minircnn.errors import InputError
+from minircnn.explain.capture import CapturedStep, capture_step
+from minircnn.explain.model_screen import model_data
 from minircnn.explain.scenario import Scenario, worked_example
 from minircnn.explain.source import addition
 from minircnn.explain.steps import STEPS
@@ -21,34 +24,58 @@ LANGUAGES = ("en", "ko")
 SCRIPTS = (  # in this order
     "kernels", "journey", "dom", "state", "map", "plot", "screen_heads", "offsets", "screen_target",
     "screen_back", "sums", "screen_pool", "screen_scatter", "ledger", "screen_box", "screen_prove",
-    "screen_code", "strip",
+    "screen_code", "screen_model", "strip",
 )  # fmt: skip
 CLASSES = {
-    "en": ("background", "short sleeve top", "long sleeve top", "short sleeve outwear", "long sleeve outwear", "vest",
-           "sling", "shorts", "trousers", "skirt", "short sleeve dress", "long sleeve dress", "vest dress",
-           "sling dress"),
+    "en": ("background", *DEEPFASHION2_CLASSES),
     "ko": ("배경", "반팔 상의", "긴팔 상의", "반팔 아우터", "긴팔 아우터", "조끼", "슬링", "반바지", "바지", "치마",
            "반팔 원피스", "긴팔 원피스", "조끼 원피스", "슬링 원피스"),
 }  # fmt: skip
+GENERATOR = '<meta name="generator" content="minircnn explain">'
 HOME = {  # the screen that a stage of the strip leads to
     "image": "the-box", "features": "roi-pool-backward", "roi_pool": "roi-pool", "fc6": "back", "fc7": "back",
     "cls_score": "two-outputs", "bbox_pred": "two-outputs", "losses": "target",
 }  # fmt: skip
 
 
-def write_page(out: Path, language: str = "en", scenario: Scenario | None = None) -> None:
-    """Write the page to `out`; InputError where that cannot be."""
+def write_page(
+    out: Path, language: str = "en", model: Path | None = None, image: Path | None = None, seed: int = 0
+) -> None:
+    """Write the page to `out`; with a trained `model` and an `image`, its last screen shows a step of that model.
+
+    Raises
+    ------
+    InputError : `out` cannot be written, the language is unknown, only one of model and image is given, or one of them
+        cannot be used; nothing is written then
+    """
+    _check_language(language)
+    if (model is None) != (image is None):
+        missing = "--image FILE" if image is None else "--model RUN"
+        raise InputError(f"a step of a trained model needs the model and an image: give {missing} as well")
     if out.is_dir():
         raise InputError(f"{out} is a folder; give --out a file")
     if not out.parent.is_dir():
         check_creatable(out.parent)
-    write_text(out, page(language, scenario or worked_example()))
+    if out.exists() and not _is_own(out):
+        raise InputError(f"{out} is there already and was not written by minircnn explain; choose another --out")
+    step = None if model is None else capture_step(model, image, seed, down_to_the_image=True)
+    write_text(out, page(language, worked_example(), step))
 
 
-def page(language: str, scenario: Scenario) -> str:
-    """The whole HTML."""
+def _is_own(path: Path) -> bool:
+    """Whether a page of this command stands at `path`."""
+    with open(path, "rb") as file:
+        return GENERATOR.encode() in file.read(2000)
+
+
+def _check_language(language: str) -> None:
     if language not in LANGUAGES:
         raise InputError(f"the page speaks {' and '.join(LANGUAGES)}, not {language!r}; give --lang one of them")
+
+
+def page(language: str, scenario: Scenario, step: CapturedStep | None = None) -> str:
+    """The whole HTML."""
+    _check_language(language)
     parts = resources.files("minircnn.explain") / "parts"
     words = json.loads(_read(parts / "words.json"))
     screens = sorted(
@@ -60,10 +87,12 @@ def page(language: str, scenario: Scenario) -> str:
         "classes": [dict(zip(LANGUAGES, names, strict=True)) for names in zip(*CLASSES.values(), strict=True)],
         "home": HOME,
         "scenario": scenario.as_data(),
+        "model": None if step is None else model_data(step),
         "addition": addition(),
         "code": [step.as_data() for step in STEPS],
     }
     return Template(_read(parts / "frame.html")).substitute(
+        generator=GENERATOR,
         title=words["title"][language],
         language=language,
         style=_read(parts / "style.css"),

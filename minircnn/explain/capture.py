@@ -1,0 +1,160 @@
+"""One training step of a trained model on one image, taken apart: the class loss, the box loss, and both sent back.
+
+The model's own weights, preprocessing and, where a run folder has them, sampling and offset statistics. The true boxes
+are those of the image's annotation where it lies in DeepFashion2's layout; without one, what the model itself detects
+stands in for them. Nothing is updated.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from minircnn.data import Sample, read_image
+from minircnn.data.annotation import plain_name, read_annotation
+from minircnn.data.deepfashion2 import category_names
+from minircnn.detection import detect
+from minircnn.errors import InputError
+from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
+from minircnn.models import FastRCNN
+from minircnn.proposals import propose
+from minircnn.targets import OffsetStatistics
+from minircnn.trace import Rows, trace
+from minircnn.training.batches import Batch, make_batch
+from minircnn.training.run_folder import RunFolder
+from minircnn.training.settings import TrainSettings
+from minircnn.weights.model_file import load_model, stored_statistics
+
+SENT = ("class", "box", "both")  # the order of each row's gradients
+TRUTH = {
+    "annotation": "the true boxes are the annotation's",
+    "detections": "there is no annotation: the model's own detections stand in for true boxes",
+    "nothing": "there is no annotation and nothing was detected: every RoI is background",
+}
+SURE = 0.5  # a detection that scores this stands in for a true box
+
+
+@dataclass(frozen=True)
+class CapturedStep:
+    """What one step did.
+
+    Attributes
+    ----------
+    image : (H, W, 3) uint8 RGB
+    scale : pixels of the network's input per pixel of the image
+    batch : one image, its RoIs, labels and targets
+    class_names : K names
+    truth_from : "annotation", "detections" or "nothing"
+    normalised : whether the targets are divided by the run's own statistics
+    losses : class loss, box loss
+    probability : (R, K+1) class probabilities of the RoIs
+    rows : the journey, each row with the gradients of SENT; "roi_pool" and the first convolution hold whole arrays
+    first : the first convolution
+    lowest : the lowest convolution that learns in training; None where none does
+    """
+
+    image: np.ndarray
+    scale: float
+    batch: Batch
+    class_names: tuple[str, ...]
+    truth_from: str
+    normalised: bool
+    losses: tuple[float, float]
+    probability: np.ndarray
+    rows: Rows
+    first: str
+    lowest: str | None
+
+
+def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: bool = False) -> CapturedStep:
+    """Take one step of the model in `run` on the image at `image_path` apart.
+
+    Parameters
+    ----------
+    run : run folder or model file
+    seed : of the RoIs that are drawn, and of dropout
+    down_to_the_image : carry the gradient past the frozen convolutions, to the pixels
+
+    Raises
+    ------
+    InputError : there is no model, the image or its annotation cannot be read, or no RoI is to be had
+    """
+    model = load_model(run)
+    image = read_image(image_path)
+    settings, statistics = _of_the_run(run, model)
+    if statistics is not None:
+        model.restate_offsets(statistics)
+    proposals = propose(image, settings.proposals)
+    boxes, labels, truth_from = _truth(model, image, image_path, proposals)
+    sample = Sample(image_path.stem, image_path, *image.shape[:2], boxes, labels)
+    rng = np.random.default_rng(seed)
+    model.rng = model.drop6.rng = model.drop7.rng = rng
+    preprocessing = model.architecture.preprocessing
+    if len(boxes) + len(proposals) == 0:
+        raise InputError(f"{image_path}: nothing was proposed in it and nothing is annotated; take another image")
+    batch = make_batch(
+        [sample], lambda _: proposals, preprocessing, settings.sampling, model.statistics, rng, flip_probability=0
+    )
+    if len(batch.labels) == 0:
+        raise InputError(f"{image_path}: no proposal overlaps a true box enough to be sampled; take another image")
+    convolutions = [name for name in model.backbone.layers if name.startswith("conv")]
+    lowest = next((name for name in convolutions if model.backbone.layers[name].weight.learns), None)
+    if down_to_the_image:
+        for _, parameter in model.backbone.named_parameters():
+            parameter.lr_multiplier = max(parameter.lr_multiplier, 1.0)
+    model.train()
+    if down_to_the_image:
+        model.backbone.layers[convolutions[0]].needs_dx = True
+    with trace(model, keep=("roi_pool", convolutions[0])) as rows:
+        cls_score, bbox_pred = model.forward(batch.images, batch.rois)
+        loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
+        loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels, settings.sigma)
+        for sent in SENT:
+            model.backward(dcls_score * np.float32(sent != "box"), dbbox_pred * np.float32(sent != "class"))
+    return CapturedStep(
+        image=image,
+        scale=preprocessing.image_scale(*image.shape[:2]),
+        batch=batch,
+        class_names=model.class_names,
+        truth_from=truth_from,
+        normalised=statistics is not None,
+        losses=(loss_cls, loss_bbox),
+        probability=softmax(cls_score),
+        rows=rows,
+        first=convolutions[0],
+        lowest=lowest,
+    )
+
+
+def _of_the_run(run: Path, model: FastRCNN) -> tuple[TrainSettings, OffsetStatistics | None]:
+    """The run's settings and the statistics of its offsets; the defaults and None for a model file alone."""
+    folder = RunFolder(run)
+    if not folder.holds_a_run:
+        return TrainSettings(data=".", backbone=model.architecture.name), None
+    settings = folder.read_settings()
+    for path in (folder.last, folder.previous):
+        try:
+            with safe_open(path, "numpy") as file:
+                names = [name for name in ("offsets.mean", "offsets.std") if name in file.keys()]  # noqa: SIM118
+                return settings, stored_statistics(model, {name: file.get_tensor(name) for name in names}, path)
+        except (OSError, SafetensorError, InputError):
+            continue
+    return settings, None
+
+
+def _truth(model: FastRCNN, image: np.ndarray, path: Path, proposals: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
+    """True boxes (G, 4) and labels (G,), and where they are from."""
+    annotation = path.parent.parent / "annos" / f"{path.stem}.json"
+    if path.parent.name == "image" and annotation.is_file():
+        names = category_names(path.parent.parent.parent / "classes.json")
+        boxes, ids = read_annotation(annotation, *image.shape[:2], names)
+        label_of = {plain_name(name): label for label, name in enumerate(model.class_names, start=1)}
+        labels = np.array([label_of.get(plain_name(names[number - 1]), 0) for number in ids], np.int64)
+        if (labels > 0).any():
+            return boxes[labels > 0], labels[labels > 0], "annotation"
+    found = detect(model, image, proposals)
+    if len(found.labels) == 0:
+        return np.zeros((0, 4), np.float32), np.zeros(0, np.int64), "nothing"
+    sure = found.above(min(SURE, float(found.scores[0])))
+    return sure.boxes, sure.labels, "detections"

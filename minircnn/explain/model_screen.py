@@ -1,0 +1,71 @@
+"""What the page's last screen shows of a captured step: the photo, its RoIs, heat maps, and norms layer by layer."""
+
+import base64
+
+import cv2
+import numpy as np
+
+from minircnn.explain.capture import SENT, CapturedStep
+
+LONGEST = 480  # pixels of the photo and of its heat maps on the page
+HEAT = (214, 40, 120)  # RGB of the hottest place; less is more transparent
+
+
+def model_data(step: CapturedStep) -> dict:
+    """For the page's JSON."""
+    H, W = step.image.shape[:2]
+    fit = min(1.0, LONGEST / max(H, W))
+    batch = step.batch
+    return {
+        "photo": _jpeg(cv2.resize(step.image, None, fx=fit, fy=fit, interpolation=cv2.INTER_AREA)),
+        "size": [W, H],
+        "rois": (batch.rois[:, 1:].astype(float) / step.scale).round(2).tolist(),
+        "labels": batch.labels.tolist(),
+        "probability": [float(row[label]) for row, label in zip(step.probability, batch.labels, strict=True)],
+        "classNames": ["background", *step.class_names],
+        "truthFrom": step.truth_from,
+        "losses": list(step.losses),
+        "cells": list(step.rows["roi_pool"].gradients[0].dx.shape[1:3]),
+        "lowest": step.lowest,
+        "heat": {
+            sent: {
+                "features": _heat(step.rows["roi_pool"].gradients[i].dx[0], step, fit),
+                "image": _heat(step.rows[step.first].gradients[i].dx[0], step, fit),
+            }
+            for i, sent in enumerate(SENT)
+        },
+        "rows": [
+            {
+                "name": row.name,
+                "shape": list(row.shape),
+                "learns": row.learns,
+                "norm": row.norm,
+                "gradients": [gradient.norm for gradient in row.gradients],
+                "weights": [gradient.weight_norm for gradient in row.gradients],
+            }
+            for row in step.rows
+        ],
+    }
+
+
+def _heat(gradient: np.ndarray, step: CapturedStep, fit: float) -> str:
+    """(h, w, C) → a transparent picture of the norm over channels; cells stay squares where there are few."""
+    height = np.sqrt((gradient.astype(np.float64) ** 2).sum(axis=2))
+    H, W = step.image.shape[:2]
+    h, w = (min(own, round(side * fit)) for own, side in zip(height.shape, (H, W), strict=True))
+    if (h, w) != height.shape:
+        height = cv2.resize(height, (w, h), interpolation=cv2.INTER_AREA)
+    share = np.sqrt(height / max(height.max(), 1e-30))  # the root: a few hot cells would leave the rest unseen
+    picture = np.zeros((*share.shape, 4), np.uint8)
+    picture[..., :3] = HEAT[::-1]
+    picture[..., 3] = (share * 230).astype(np.uint8)
+    return _uri("png", picture)
+
+
+def _jpeg(image: np.ndarray) -> str:
+    return _uri("jpeg", image[:, :, ::-1])
+
+
+def _uri(kind: str, picture: np.ndarray) -> str:
+    _, encoded = cv2.imencode(f".{kind}", picture)
+    return f"data:image/{kind};base64,{base64.b64encode(encoded.tobytes()).decode()}"
