@@ -70,6 +70,26 @@ def test_the_worked_example_shows_what_the_page_speaks_of(example, found):
         assert (weight == weight.round(1)).all()  # for paper
 
 
+def test_the_answers_on_paper_are_the_kernels(found):
+    text = (PARTS / "screens" / "10_on_paper.html").read_text(encoding="utf-8")
+
+    def written(value: float) -> str:
+        return f"{value:.4f}".replace("-", "− ")
+
+    first, second, third, fourth = found["both.dpooled"][0].reshape(-1)
+    sum_of_a = f"{first:.4f} + {second:.4f} {written(third)} {written(fourth)}"
+    for language in ("en", "ko"):
+        (block,) = re.findall(rf'<div lang="{language}">(.*?)</div>', text, re.DOTALL)
+        assert sum_of_a in block
+        assert f"+ {found['both.dpooled'][1, 0, 0]:.4f}" in block
+        assert f"<b>{found['both.dfeatures'][2, 3]:.4f}</b>" in block
+        assert f"<b>+{found['class.dpooled'][2, 0, 0]:.4f}</b>" in block
+        assert f"z = −{-found['z7'][0, 1]:.2f}" in block
+        assert block.count("<details>") == 12
+        for value in (0.4 / 128, -1 / 128):
+            assert str(value).replace("-", "−") in block
+
+
 def test_the_page_speaks_both_languages_everywhere():
     words = json.loads((PARTS / "words.json").read_text(encoding="utf-8"))
     assert {key for key, texts in words.items() if sorted(texts) != ["en", "ko"] or not all(texts.values())} == set()

@@ -206,7 +206,7 @@ def test_the_backward_is_stepped_to_its_end(page):
         check(page, expected)
     assert not forward.is_enabled()
     cells = page.execute_script(
-        "return [...document.querySelectorAll('#roi-pool-backward svg [data-of]')].map((e) => e.dataset.value)"
+        "return [...document.querySelectorAll('#roi-pool-backward svg.map [data-of]')].map((e) => e.dataset.value)"
     )
     dfeatures = expected.f["both.dfeatures"]
     assert sorted(map(float, cells)) == pytest.approx(sorted(dfeatures[dfeatures != 0]), rel=0, abs=1e-9)

@@ -22,7 +22,7 @@ from minircnn.files import check_creatable, write_text
 
 LANGUAGES = ("en", "ko")
 SCRIPTS = (  # in this order
-    "kernels", "journey", "dom", "state", "map", "plot", "screen_heads", "offsets", "screen_target",
+    "kernels", "journey", "dom", "state", "map", "arrows", "plot", "screen_heads", "offsets", "screen_target",
     "screen_back", "sums", "screen_pool", "screen_scatter", "ledger", "screen_box", "screen_prove",
     "screen_code", "screen_model", "strip",
 )  # fmt: skip

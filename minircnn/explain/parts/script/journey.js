@@ -100,7 +100,7 @@ function lossOf(sent, [classLoss, boxLoss]) {
   return (sent === "box" ? 0 : classLoss) + (sent === "class" ? 0 : boxLoss);
 }
 
-/** RoI pooling's backward one addition at a time, in the kernel's order: { r, bin, value, row, column, total }. */
+/** RoI pooling's backward one addition at a time, in the kernel's order: { r, bin, index, value, row, column, total }. */
 function additions(scenario, found, sent) {
   const W = scenario.features[0].length;
   const totals = zeros(scenario.features.length, W);
@@ -108,10 +108,10 @@ function additions(scenario, found, sent) {
   found.pooled.forEach(({ bins }, r) => {
     bins.forEach((bin, i) => {
       const value = found.back[sent].dpooled[r][i];
-      if (bin.winner < 0) return ticks.push({ r, bin, value, row: -1, column: -1, total: 0 });
+      if (bin.winner < 0) return ticks.push({ r, bin, index: ticks.length, value, row: -1, column: -1, total: 0 });
       const [row, column] = [Math.floor(bin.winner / W), bin.winner % W];
       totals[row][column] += value;
-      return ticks.push({ r, bin, value, row, column, total: totals[row][column] });
+      return ticks.push({ r, bin, index: ticks.length, value, row, column, total: totals[row][column] });
     });
   });
   return ticks;

@@ -37,9 +37,7 @@ function codeLine(current) {
 /** Who gave the watched cell what. */
 function ledger(ticks, tick, { features }, sent, found) {
   const [row, column] = state.cell;
-  const entries = ticks
-    .map((each, index) => ({ ...each, index }))
-    .filter((each) => each.row === row && each.column === column);
+  const entries = ticks.filter((each) => each.row === row && each.column === column);
   const title = words("ledger", { cell: `(${row}, ${column})` });
   const known = entries.filter(({ index }) => index < tick);
   const total = known.reduce((sum, { value }) => sum + value, 0);

@@ -37,6 +37,7 @@ function gridOf(H, W, { label, cell, below = [], above = [], edge = EDGE, baseli
             y: row * CELL,
             width: CELL,
             height: CELL,
+            "data-place": `cell ${row} ${column}`,
             ...attributes,
           });
         }),
@@ -92,9 +93,9 @@ function dragBox({ name, label, box, scale, size: [H, W], style, onmove }) {
     handle(
       `${name} size`,
       words("drag.size", { name: label }),
-      [x2 + 8, y2 + 8],
+      [x2 + 9, y2 - 2],
       stretched,
-      h("circle", { class: "corner", cx: x2 + 8, cy: y2 + 8, r: 8 }),
+      h("circle", { class: "corner", cx: x2 + 9, cy: y2 - 2, r: 7.5 }),
     ),
   );
 }

@@ -1,5 +1,5 @@
 "use strict";
-// Screen 4: RoI pooling forward. Screen 5: backward, one addition at a time.
+// Screen 4: RoI pooling forward.
 
 /** The map with all RoIs, and the pooled cells of one RoI beside it, an arrow from each winner. */
 figure("pool", ({ scenario, roi, disjoint }, found) => {
@@ -18,10 +18,13 @@ figure("pool", ({ scenario, roi, disjoint }, found) => {
   const map = gridOf(H, W, {
     label: words("map.features"),
     cell: (row, column) => ({
-      style: winners.has(row * W + column) ? "winner" : "",
       text: (place) => svgNumber(`features ${row} ${column}`, features[row][column], place, 1),
     }),
-    below: [cellsRect(snapped, `snapped ${style}`), bins.map((bin) => cellsRect(bin, `bin ${style}`, 3))],
+    below: [
+      cellsRect(snapped, `snapped ${style}`),
+      bins.map((bin) => cellsRect(bin, `bin ${style}`, 3)),
+      [...winners].filter((winner) => winner >= 0).map((winner) => cellsRect(cellOf(winner, W), "won", 5)),
+    ],
     above: rois.map((box, r) =>
       dragBox({
         name: `roi ${r}`,
@@ -53,12 +56,57 @@ figure("pool", ({ scenario, roi, disjoint }, found) => {
     h(
       "div",
       { class: "columns" },
-      h("figure", { class: "wide" }, map, h("figcaption", {}, words("pool.caption"))),
+      h(
+        "figure",
+        { class: "wide" },
+        h(
+          "div",
+          { class: "flight" },
+          map,
+          pooledCells(bins, PW, roi, disjoint),
+          overlay(
+            bins.flatMap(({ winner }, i) =>
+              winner < 0 ? [] : [{ from: `cell ${Math.floor(winner / W)} ${winner % W}`, to: `pooled ${i}`, style }],
+            ),
+          ),
+        ),
+        h("figcaption", {}, words("pool.caption")),
+      ),
       h("div", {}, rounding(rois[roi], scale, cells, roi), binTable(cells, bins, W, roi, disjoint)),
     ),
     disjoint ? difference(scenario, found, roi, bins) : null,
   ];
 });
+
+/** The cell h·W + w as a rectangle of one cell. */
+function cellOf(index, W) {
+  const [h1, w1] = [Math.floor(index / W), index % W];
+  return { h1, h2: h1 + 1, w1, w2: w1 + 1 };
+}
+
+/** The RoI's pooled values, where the arrows end. */
+function pooledCells(bins, PW, r, disjoint) {
+  return h(
+    "div",
+    { class: "sources" },
+    h(
+      "div",
+      { class: `source roi${r % 3}` },
+      h("b", {}, `pooled[${r}]`),
+      h(
+        "div",
+        { class: "bins", style: `--columns: ${PW}` },
+        bins.map(({ value, winner }, i) =>
+          h(
+            "span",
+            { class: `pooled ${winner < 0 ? "soft" : ""}`, "data-place": `pooled ${i}` },
+            num(`${disjoint ? "disjoint" : "bin"} ${r} ${i} value`, value, 1),
+          ),
+        ),
+      ),
+    ),
+  );
+}
 
 function scaleChoice(scenario) {
   const options = [1, 0.5, 0.0625].map((scale) => ({ value: scale, text: scale === 1 ? "1" : `1/${1 / scale}` }));

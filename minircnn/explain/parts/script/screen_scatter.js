@@ -20,10 +20,10 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
       const touched = done.some((each) => each.row === row && each.column === column);
       const value = totals[row][column];
       return {
-        style: won ? (touched ? shade(value) : "") : "never",
+        style: won ? `pick ${touched ? shade(value) : ""}` : "never",
         attributes: {
           ...(touched ? { style: `--share: ${Math.min(1, Math.abs(value) / most).toFixed(3)}` } : {}),
-          ...(won ? { onclick: () => change({ cell: [row, column] }) } : {}),
+          ...(won ? chooses(row, column) : {}),
         },
         textStyle: "gradient",
         text: touched ? (place) => svgNumber(`total ${sent} ${tick} ${row} ${column}`, value, place, 4) : null,
@@ -42,7 +42,7 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
           onmove: (moved) => changeScenario({ rois: replaced(state.scenario.rois, r, moved) }),
         }),
       ),
-      current ? flight(current, H, W, rois.length, scenario.outputSize) : null,
+      current && current.row >= 0 ? cellsRect(current.bin, `bin lit roi${current.r % 3}`, 3) : null,
     ],
   });
   return [
@@ -53,7 +53,13 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
       h(
         "figure",
         { class: "wide" },
-        h("div", { class: "flight" }, map, sources(ticks, tick, scenario)),
+        h(
+          "div",
+          { class: "flight" },
+          map,
+          sources(ticks, tick, scenario),
+          overlay(current ? flight(current, tick) : []),
+        ),
         stepper(tick, ticks.length, playing),
         h("figcaption", {}, words("scatter.caption")),
       ),
@@ -66,15 +72,27 @@ function shade(value) {
   return value < 0 ? "minus" : "plus";
 }
 
-/** The arrow of this tick: from the RoI's bin to the cell that won it. */
-function flight({ bin, row, column, r }) {
-  if (row < 0) return null;
-  const from = [((bin.w1 + bin.w2) / 2) * CELL, ((bin.h1 + bin.h2) / 2) * CELL];
-  const to = [at(column), at(row)];
-  return [
-    cellsRect(bin, `bin lit roi${r % 3}`, 3),
-    Math.hypot(to[0] - from[0], to[1] - from[1]) > 12 ? arrow(from, to, `roi${r % 3}`) : null,
-  ];
+/** A cell that can be chosen, to see its ledger. */
+function chooses(row, column) {
+  const choose = () => change({ cell: [row, column] });
+  return {
+    tabindex: 0,
+    role: "button",
+    "aria-label": words("ledger", { cell: `(${row}, ${column})` }),
+    onclick: choose,
+    onkeydown: (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      choose();
+    },
+  };
+}
+
+/** The arrow of this tick, from the pooled gradient to the cell that won the bin; the number flies along it. */
+function flight({ r, index, row, column, value }, tick) {
+  if (row < 0) return [];
+  const flies = { of: `tick.value ${state.sent} ${tick}`, value, turn: tick };
+  return [{ from: `source ${index}`, to: `cell ${row} ${column}`, style: `roi${r % 3}`, flies }];
 }
 
 /** What comes back from fc6: every RoI's pooled gradients, the sent ones pale. */
@@ -98,6 +116,7 @@ function sources(ticks, tick, { rois, outputSize: [PH, PW] }) {
               {
                 type: "button",
                 class: style,
+                "data-place": `source ${index}`,
                 onclick: () => change({ tick: index + 1, playing: false }),
                 "aria-label": words("scatter.goto", { name: roiName(r), bin: `(${each.bin.ph}, ${each.bin.pw})` }),
               },

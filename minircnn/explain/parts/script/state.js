@@ -28,6 +28,7 @@ const state = {
 };
 
 let found = journey(state.scenario);
+const afterRedraw = []; // what waits until all elements have their places
 const screens = []; // { name, draw(state, found) → wanted children }
 
 /** A screen's figure: `draw` is called whenever anything changes. */
@@ -67,6 +68,7 @@ function redraw() {
     for (const root of document.querySelectorAll(`[data-figure="${name}"]`))
       patch(root, h("div", {}, draw(state, found)).children);
   }
+  for (const then of afterRedraw) then();
 }
 
 /** Words in the page's language; {name} is filled in. */
