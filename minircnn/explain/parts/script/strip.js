@@ -51,6 +51,10 @@ function speak(language) {
 for (const button of document.querySelectorAll("[data-choose]")) {
   button.addEventListener("click", () => speak(button.dataset.choose));
 }
+addEventListener("beforeprint", () => {
+  // on paper nothing can be opened
+  for (const answer of document.querySelectorAll("details")) answer.open = true;
+});
 addEventListener("scroll", follow, { passive: true });
 addEventListener("resize", follow, { passive: true });
 speak(DATA.language);
