@@ -20,6 +20,8 @@ import numpy as np
 from minircnn.layers import Conv, Layer, MaxPool, ReLU
 from minircnn.models import FastRCNN
 
+ARRAYS = ("y", "dy", "dx")  # of a layer, that can be kept whole
+
 
 @dataclass(frozen=True)
 class Gradient:
@@ -102,7 +104,8 @@ def trace(model: FastRCNN, keep: Sequence[str] = ()) -> Iterator[Rows]:
 
     Parameters
     ----------
-    keep : layers whose whole arrays (y, and each backward's dy and dx) are kept besides the summaries
+    keep : layers whose whole arrays are kept besides the summaries: "fc7" all three, y and each backward's dy and dx;
+        "conv1_1.dx" that one alone
 
     Yields
     ------
@@ -113,9 +116,12 @@ def trace(model: FastRCNN, keep: Sequence[str] = ()) -> Iterator[Rows]:
     ValueError : `keep` names a layer that the model does not have
     """
     layers = model.backbone.layers | {"roi_pool": model.roi_pool} | model.head_layers()
-    if unknown := [name for name in keep if name not in layers]:
+    kept = {f"{name}.{part}" for name in keep for part in (ARRAYS if "." not in name else ())}
+    kept |= {name for name in keep if "." in name}
+    known = {f"{name}.{part}" for name in layers for part in ARRAYS}
+    if unknown := sorted({name.split(".")[0] if name.split(".")[-1] in ARRAYS else name for name in kept - known}):
         raise ValueError(f"trace: {', '.join(unknown)} is no layer of this model; it has {', '.join(layers)}")
-    watcher = _Watcher(layers, frozenset(keep))
+    watcher = _Watcher(layers, frozenset(kept))
     places = [(model, "forward_features", watcher.begin)]
     for name, layer in layers.items():
         # A ReLU that a convolution took along is only told what to keep; one that works calls `keep` as well.
@@ -159,7 +165,7 @@ class _Watcher:
             if row is None or row.gradients or not self._comes_in_parts(name):
                 learns = any(parameter.learns for parameter in self.layers[name].parameters().values())
                 row = self.rows._rows[name] = Row(name, self._taken_along(name, named), learns)
-            row.add(y, name in self.keep)
+            row.add(y, f"{name}.y" in self.keep)
             self.latest = (name, y)
             return y
 
@@ -183,13 +189,13 @@ class _Watcher:
 
     def backward(self, name: str) -> Callable:
         def around(former: Callable, dy: np.ndarray, *arguments, **named):
-            kept = dy.copy() if name in self.keep else None
+            kept = dy.copy() if f"{name}.dy" in self.keep else None
             norm = norm_of(dy)
             dx = former(dy, *arguments, **named)
             if name in self.rows:
                 weight = next(iter(self.layers[name].parameters().values()), None)
                 learned = weight is not None and weight.learns and weight.grad is not None
-                whole = dx.copy() if name in self.keep and dx is not None else None
+                whole = dx.copy() if f"{name}.dx" in self.keep and dx is not None else None
                 self.rows[name].gradients.append(Gradient(norm, norm_of(weight.grad) if learned else None, kept, whole))
             return dx
 

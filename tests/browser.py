@@ -48,23 +48,25 @@ def requests(browser) -> list[str]:
     return [url for url in asked if not url.startswith(("file:", "data:"))]
 
 
-def drag(browser, handle: str, dx: float, dy: float) -> None:
-    """Press the mouse on a handle of the page, move it by so many pixels in a few steps, and let go."""
-    x, y = browser.execute_script(
+def drag(browser, handle: str, dx: float, dy: float, finger: bool = False) -> float:
+    """Press the mouse, or a finger, on a handle of the page, move it by so many pixels, and let go; how far the page
+    was scrolled when it began."""
+    x, y, scrolled = browser.execute_script(
         """
         const handle = document.querySelector(`[data-handle="${arguments[0]}"]`);
         handle.scrollIntoView({ block: "center" });
         const { x, y, width, height } = handle.getBoundingClientRect();
-        return [x + width / 2, y + height / 2];""",
+        return [x + width / 2, y + height / 2, scrollY];""",
         handle,
     )
-    steps = [
-        ("mousePressed", 0.0),
-        ("mouseMoved", 0.3),
-        ("mouseMoved", 0.7),
-        ("mouseMoved", 1.0),
-        ("mouseReleased", 1.0),
-    ]
+    steps = [("Pressed", 0.0), ("Moved", 0.3), ("Moved", 0.7), ("Moved", 1.0), ("Released", 1.0)]
+    touches = {"Pressed": "touchStart", "Moved": "touchMove", "Released": "touchEnd"}
     for kind, part in steps:
-        event = {"type": kind, "x": x + part * dx, "y": y + part * dy, "button": "left", "buttons": 1, "clickCount": 1}
-        browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+        there = {"x": x + part * dx, "y": y + part * dy}
+        if finger:
+            points = [] if kind == "Released" else [there]
+            browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": touches[kind], "touchPoints": points})
+        else:
+            event = {"type": f"mouse{kind}", "button": "left", "buttons": 1, "clickCount": 1} | there
+            browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+    return scrolled

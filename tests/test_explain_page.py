@@ -183,6 +183,22 @@ def test_a_box_is_dragged_and_every_number_follows(page, screen):
     assert getattr(after, key)[r, :2].tolist() == [-1, -1]  # stopped one cell beyond the map
 
 
+def test_a_finger_drags_the_box_and_not_the_page(page):
+    phone = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    page.refresh()
+    try:
+        before = scenario_of(page)
+        scrolled = drag(page, "roi 1 move", -60, 50, finger=True)
+        after = scenario_of(page)
+        assert after.rois[1].tolist() == (before.rois[1] + np.array([-1.25, 1, -1.25, 1])).tolist()
+        assert page.execute_script("return scrollY") == scrolled
+    finally:
+        page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_the_arrow_keys_move_a_box_that_keeps_the_focus(page):
     from selenium.webdriver import Keys
 

@@ -149,6 +149,18 @@ def test_class_and_box_gradients_add_up_to_both(batch):
     assert rows["bbox_pred"].gradients[0].norm == 0  # the class loss sends nothing there
 
 
+def test_one_array_alone_is_kept(batch):
+    model = make()
+    with trace(model, keep=("roi_pool.dx", "fc7.y")) as rows:
+        step(model, batch)
+    (gradient,) = rows["roi_pool"].gradients
+    assert rows["roi_pool"].y is None
+    assert gradient.dy is None
+    assert gradient.dx.shape == (2, 6, 7, model.architecture.channels)
+    assert rows["fc7"].y.shape == (4, 24)
+    assert rows["fc7"].gradients[0].dx is None
+
+
 def test_another_forward_begins_anew(batch):
     model = make()
     with trace(model) as rows:
@@ -171,6 +183,8 @@ def test_in_detection_mode_there_are_no_gradients(batch):
 def test_an_unknown_layer_is_named(batch):
     model = make()
     with pytest.raises(ValueError, match=r"fc8 is no layer of this model; it has conv1_1"), trace(model, keep=("fc8",)):
+        pass
+    with pytest.raises(ValueError, match=r"fc7\.z is no layer"), trace(model, keep=("fc7.z",)):
         pass
     assert isinstance(model.fc6, Layer)
 

@@ -49,7 +49,7 @@ class CapturedStep:
     normalised : whether the targets are divided by the run's own statistics
     losses : class loss, box loss
     probability : (R, K+1) class probabilities of the RoIs
-    rows : the journey, each row with the gradients of SENT; "roi_pool" and the first convolution hold whole arrays
+    rows : the journey, each row with the gradients of SENT; those of "roi_pool" and of the first convolution hold dx
     first : the first convolution
     lowest : the lowest convolution that learns in training; None where none does
     """
@@ -106,7 +106,7 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
     model.train()
     if down_to_the_image:
         model.backbone.layers[convolutions[0]].needs_dx = True
-    with trace(model, keep=("roi_pool", convolutions[0])) as rows:
+    with trace(model, keep=("roi_pool.dx", f"{convolutions[0]}.dx")) as rows:
         cls_score, bbox_pred = model.forward(batch.images, batch.rois)
         loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
         loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels, settings.sigma)

@@ -111,6 +111,7 @@ function handle(name, label, [x, y], onmove, ...shapes) {
       "aria-label": label,
       "data-handle": name,
       onpointerdown: (event) => startDrag(event),
+      ontouchstart: (event) => event.preventDefault(), // a finger drags the box, not the page
       onkeydown: (event) => keyDrag(event, onmove),
       ondrag: onmove,
     },
@@ -132,7 +133,7 @@ function startDrag(event) {
   const element = event.currentTarget;
   const svg = element.ownerSVGElement;
   let last = svgPoint(svg, event);
-  element.focus();
+  element.focus({ preventScroll: true });
   element.setPointerCapture(event.pointerId);
   event.preventDefault();
   element.onpointermove = (move) => {

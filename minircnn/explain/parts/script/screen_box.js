@@ -16,7 +16,7 @@ figure("stairs", ({ scenario, roi, left }, found) => {
     return classLoss + boxLoss;
   };
   const range = [-BEYOND, Math.max(x2, 0)];
-  const points = ramp(...range, 400).map((x) => [x, lossAt(x)]);
+  const points = ramp(...range, 240).map((x) => [x, lossAt(x)]);
   const values = points.map(([, y]) => y);
   const bounds = [Math.min(...values) - 0.05, Math.max(...values) + 0.05];
   const [low, high] = [lossAt(here - SIDE), lossAt(here + SIDE)];

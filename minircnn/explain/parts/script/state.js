@@ -39,6 +39,7 @@ function figure(name, draw) {
 /** Change the state and redraw. */
 function change(difference) {
   Object.assign(state, difference);
+  if (("roi" in difference || "scenario" in difference) && !("left" in difference)) state.left = null; // where the RoI is
   if (difference.scenario) {
     found = journey(state.scenario);
     const [H, W] = [state.scenario.features.length, state.scenario.features[0].length];
