@@ -8,6 +8,7 @@
     back          the same way back, by hand        every `backward`; `models/fast_rcnn.py` shows the whole
     optim         SGD moves the weights             `training/optim.py`
     detection     boxes, classes, scores            `detection.py`, measured in `evaluate.py`
+    all of it     watched, and shown on a page      `trace.py`, `explain/`
 
 The public names below are loaded when first used, so that `import minircnn` costs next to nothing.
 """

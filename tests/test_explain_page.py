@@ -228,6 +228,27 @@ def test_the_backward_is_stepped_to_its_end(page):
     assert sorted(map(float, cells)) == pytest.approx(sorted(dfeatures[dfeatures != 0]), rel=0, abs=1e-9)
 
 
+def test_a_cell_gets_another_value_and_the_example_comes_back(page):
+    field = page.find_element("css selector", '[data-field="value"]')
+    page.execute_script(
+        "arguments[0].value = '9'; arguments[0].dispatchEvent(new Event('change'))", field
+    )  # still 9: nothing changes
+    again = page.find_element("css selector", "#prove .again")
+    assert not again.is_enabled()
+    change(page, cell=[2, 4])
+    page.execute_script("arguments[0].value = '9'; arguments[0].dispatchEvent(new Event('change'))", field)
+    tied = scenario_of(page)
+    assert tied.features[2, 4] == 9
+    expected = PageNumbers(tied, left=1.0)
+    check(page, expected)
+    # Two cells tie in bins of A and B: the first gets all, numerically they share.
+    assert expected["both.dfeatures 2 4"] == 0
+    assert abs(expected["nudge.numeric both 2 4 0.001"]) > 0.01
+    again.click()
+    assert (scenario_of(page).features == worked_example().features).all()
+    check(page, PageNumbers(worked_example(), left=1.0))
+
+
 def test_it_plays_by_itself(page):
     from selenium.webdriver.support.wait import WebDriverWait
 

@@ -33,7 +33,7 @@ CLASSES = {
 }  # fmt: skip
 GENERATOR = '<meta name="generator" content="minircnn explain">'
 HOME = {  # the screen that a stage of the strip leads to
-    "image": "the-box", "features": "roi-pool-backward", "roi_pool": "roi-pool", "fc6": "back", "fc7": "back",
+    "image": "model", "features": "roi-pool-backward", "roi_pool": "roi-pool", "fc6": "back", "fc7": "back",
     "cls_score": "two-outputs", "bbox_pred": "two-outputs", "losses": "target",
 }  # fmt: skip
 

@@ -4,7 +4,7 @@
 figure("back", ({ scenario, roi, sent, sum }, found) => {
   const R = scenario.rois.length;
   return [
-    h("div", { class: "row" }, roiChoice(), sentChoice()),
+    h("div", { class: "row" }, roiChoice(), sentChoice(), startAgain()),
     h(
       "div",
       { class: "columns heads-back" },

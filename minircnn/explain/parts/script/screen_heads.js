@@ -20,6 +20,7 @@ figure("heads", ({ scenario, roi, output, reluOnBoxes }, found) => {
         reluOnBoxes,
         (value) => change({ reluOnBoxes: value }),
       ),
+      startAgain(),
     ),
     h(
       "div",

@@ -47,17 +47,25 @@ figure("model", ({ sent }) => {
 });
 
 /** The photo, with its RoIs, or with a heat map over it. */
-function photo({ photo: href, size: [W, H], rois, labels }, heat, cells = false) {
+function photo({ photo: href, size: [W, H], rois, labels, probability, classNames }, heat, cells = false) {
   const line = Math.max(W, H) / 320;
   const boxes = rois.map(([x1, y1, x2, y2], r) =>
-    h("rect", {
-      class: labels[r] > 0 ? "fg" : "bg",
-      x: x1,
-      y: y1,
-      width: x2 - x1,
-      height: y2 - y1,
-      "stroke-width": labels[r] > 0 ? 2 * line : line / 2,
-    }),
+    h(
+      "rect",
+      {
+        class: labels[r] > 0 ? "fg" : "bg",
+        x: x1,
+        y: y1,
+        width: x2 - x1,
+        height: y2 - y1,
+        "stroke-width": labels[r] > 0 ? 2 * line : line / 2,
+      },
+      h(
+        "title",
+        exactly(`model.probability ${r}`, probability[r]),
+        `${classNames[labels[r]]}, p = ${written(probability[r], 3)}`,
+      ),
+    ),
   );
   return h(
     "svg",

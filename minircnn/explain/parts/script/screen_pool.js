@@ -52,6 +52,7 @@ figure("pool", ({ scenario, roi, disjoint }, found) => {
         disjoint,
         (value) => change({ disjoint: value }),
       ),
+      startAgain(),
     ),
     h(
       "div",
@@ -91,7 +92,7 @@ function pooledCells(bins, PW, r, disjoint) {
     { class: "sources" },
     h(
       "div",
-      { class: `source roi${r % 3}` },
+      { class: `sender roi${r % 3}` },
       h("b", {}, `pooled[${r}]`),
       h(
         "div",

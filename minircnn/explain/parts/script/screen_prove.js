@@ -37,6 +37,7 @@ figure("nudge", ({ scenario, sent, cell, nudged }, found) => {
         nudged,
         (value) => change({ nudged: value }),
       ),
+      startAgain(),
     ),
     h(
       "div",
@@ -75,10 +76,26 @@ figure("nudge", ({ scenario, sent, cell, nudged }, found) => {
           ),
         ),
         h("p", {}, words(changesWinner(scenario, cell, nudged) ? "nudge.kink" : "nudge.smooth")),
+        valueField(features, cell),
       ),
     ),
   ];
 });
+
+/** Another value for the chosen cell: who wins then? */
+function valueField(features, [row, column]) {
+  const set = (event) => {
+    const value = Number(event.target.value);
+    if (event.target.value === "" || !Number.isFinite(value)) return;
+    changeScenario({ features: replaced(features, row, replaced(features[row], column, value)) });
+  };
+  return h(
+    "label",
+    { class: "choice" },
+    h("span", {}, words("nudge.value", { cell: `(${row}, ${column})` })),
+    h("input", { type: "number", step: 0.1, value: features[row][column], "data-field": "value", onchange: set }),
+  );
+}
 
 /** The features with one cell changed by `by`. */
 function nudgedFeatures(features, [row, column], by) {

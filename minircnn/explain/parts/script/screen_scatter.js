@@ -46,7 +46,7 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
     ],
   });
   return [
-    h("div", { class: "row" }, sentChoice()),
+    h("div", { class: "row" }, sentChoice(), startAgain()),
     h(
       "div",
       { class: "columns" },
@@ -103,7 +103,7 @@ function sources(ticks, tick, { rois, outputSize: [PH, PW] }) {
     rois.map((_, r) =>
       h(
         "div",
-        { class: `source roi${r % 3}` },
+        { class: `sender roi${r % 3}` },
         h("b", {}, `${words("roi")} ${roiName(r)}`),
         h(
           "div",

@@ -17,6 +17,7 @@ figure("target", ({ scenario, roi, tried, average }, found) => {
         label === 0,
         (background) => setBackground(scenario, roi, background),
       ),
+      startAgain(),
     ),
     h(
       "div",

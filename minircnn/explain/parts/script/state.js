@@ -118,3 +118,10 @@ function sentChoice() {
   const options = SENT.map((sent) => ({ value: sent, text: words(`sent.${sent}`) }));
   return choice(words("sent"), options, state.sent, (sent) => change({ sent }));
 }
+
+/** Back to the built-in example. Always there, so that nothing jumps when a drag begins. */
+function startAgain() {
+  const disabled = JSON.stringify(state.scenario) === JSON.stringify(DATA.scenario);
+  const again = () => change({ scenario: structuredClone(DATA.scenario) });
+  return h("button", { type: "button", class: "again", disabled, onclick: again }, `↺ ${words("again")}`);
+}
