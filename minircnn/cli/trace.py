@@ -34,6 +34,8 @@ def trace(
         } for row in step.rows],
     })  # fmt: skip
     print(f"{len(labels)} RoIs, {(labels > 0).sum()} of them foreground; {TRUTH[step.truth_from]}")
+    if not step.normalised:
+        print("offsets are not normalised: only a run folder holds their statistics")
     print(f"class loss {step.losses[0]:.4f}, box loss {step.losses[1]:.4f}")
     print("forward, downwards: what leaves the layer; back, upwards: the norm of the gradient that arrives there\n")
     print(f"{'layer':26} {'shape':>20} {'mean':>9} {'norm':>9}   {'class':>9} {'box':>9} {'both':>9}   {'dweight':>9}")

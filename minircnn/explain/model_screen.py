@@ -24,6 +24,7 @@ def model_data(step: CapturedStep) -> dict:
         "probability": [float(row[label]) for row, label in zip(step.probability, batch.labels, strict=True)],
         "classNames": ["background", *step.class_names],
         "truthFrom": step.truth_from,
+        "normalised": step.normalised,
         "losses": list(step.losses),
         "cells": list(step.rows["roi_pool"].gradients[0].dx.shape[1:3]),
         "lowest": step.lowest,

@@ -36,7 +36,7 @@ function silenced(found, r, label) {
         return h(
           "tr",
           { class: t > 0 ? "" : "shut" },
-          header(name),
+          rowHead(name),
           h("td", {}, num(`bbox_pred ${r} ${column}`, t, 3)),
           h("td", {}, num(`relu.bbox_pred ${r} ${column}`, Math.max(t, 0), 3)),
           h("td", {}, num(`relu.gradient ${r} ${i}`, gradient)),

@@ -107,7 +107,7 @@ function meeting(found, r, sent, sum) {
         h(
           "tr",
           { class: z > 0 ? "open" : "shut" },
-          header(i),
+          rowHead(i),
           h(
             "td",
             { class: sent === "box" ? "waiting" : "class-loss" },
@@ -140,7 +140,7 @@ function gates(found, r, sent, number, sum) {
         h(
           "tr",
           { class: z > 0 ? "open" : "shut" },
-          header(i),
+          rowHead(i),
           h("td", {}, sumButton(`dh${number}`, i, `${sent}.dh${number} ${r} ${i}`, dh[r][i], sum)),
           h("td", {}, gate(`z${number} ${r} ${i}`, z)),
           h("td", {}, h("b", {}, num(`${sent}.dz${number} ${r} ${i}`, dz[r][i]))),

@@ -179,7 +179,7 @@ function dotProduct(scenario, found, r, { kind, column }) {
         return h(
           "tr",
           {},
-          header(i),
+          rowHead(i),
           h("td", {}, num(`h7 ${r} ${i}`, value, 3)),
           h("td", {}, "× ", num(`weight ${layer} ${i} ${column}`, weight, 1)),
           h("td", {}, plus(`product ${layer} ${r} ${i} ${column}`, value * weight, 3)),
@@ -188,7 +188,7 @@ function dotProduct(scenario, found, r, { kind, column }) {
       h(
         "tr",
         {},
-        header(words("bias")),
+        rowHead(words("bias")),
         h("td", {}),
         h("td", {}),
         h("td", {}, plus(`bias ${layer} ${column}`, biases[layer][column], 3)),
@@ -196,7 +196,7 @@ function dotProduct(scenario, found, r, { kind, column }) {
       h(
         "tr",
         { class: "total" },
-        header(words("sum")),
+        rowHead(words("sum")),
         h("td", {}),
         h("td", {}),
         h("td", {}, num(`${layer} ${r} ${column}`, sum, 3)),

@@ -18,6 +18,8 @@ figure("model", ({ sent }) => {
       num("model.loss 0", model.losses[0]),
       " + ",
       num("model.loss 1", model.losses[1]),
+      ". ",
+      model.normalised ? null : words("model.real"),
     ),
     h(
       "div",

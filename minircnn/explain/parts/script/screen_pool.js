@@ -132,7 +132,7 @@ function rounding(roi, scale, cells, r) {
         h(
           "tr",
           {},
-          header(name),
+          rowHead(name),
           h("td", {}, num(`roi ${r} ${i}`, roi[i], decimals(roi[i]))),
           h("td", {}, num(`scaled ${r} ${i}`, products[i], decimals(products[i]))),
           h("td", {}, h("b", {}, num(`snapped ${r} ${name}`, cells[name], 0))),
@@ -147,8 +147,13 @@ function decimals(value) {
   return [0, 1, 2, 3].find((digits) => Number(value.toFixed(digits)) === value) ?? 4;
 }
 
+/** The head of a column; an empty corner is no head. */
 function header(text) {
-  return h("th", { scope: "col" }, text);
+  return text === "" ? h("td", {}) : h("th", { scope: "col" }, text);
+}
+
+function rowHead(text) {
+  return h("th", { scope: "row" }, text);
 }
 
 function binTable(cells, bins, W, r, disjoint) {
@@ -180,7 +185,7 @@ function binTable(cells, bins, W, r, disjoint) {
           return h(
             "tr",
             { class: empty ? "soft" : "" },
-            header(`(${bin.ph}, ${bin.pw})`),
+            rowHead(`(${bin.ph}, ${bin.pw})`),
             h("td", {}, span(name("h1"), bin.h1, name("h2"), bin.h2)),
             h("td", {}, span(name("w1"), bin.w1, name("w2"), bin.w2)),
             h("td", {}, empty ? words("empty") : place(name("winner"), bin.winner, W)),

@@ -118,7 +118,7 @@ function sources(ticks, tick, { rois, outputSize: [PH, PW] }) {
                 class: style,
                 "data-place": `source ${index}`,
                 onclick: () => change({ tick: index + 1, playing: false }),
-                "aria-label": words("scatter.goto", { name: roiName(r), bin: `(${each.bin.ph}, ${each.bin.pw})` }),
+                "aria-label": `${signed(each.value, 4)}: ${words("scatter.goto", { name: roiName(r), bin: `(${each.bin.ph}, ${each.bin.pw})` })}`,
               },
               h(
                 "span",

@@ -98,7 +98,7 @@ function targetTable(scenario, found, r) {
     return h(
       "tr",
       { class: off ? "waiting" : "" },
-      header(name),
+      rowHead(name),
       h("td", {}, num(`offsets ${r} ${i}`, found.offsets[r][i], 3)),
       h("td", { class: "soft" }, num(`std ${i}`, std[i], 1)),
       h("td", {}, num(`targets ${r} ${i}`, found.targets[r][i], 3)),
