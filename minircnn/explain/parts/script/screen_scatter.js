@@ -110,6 +110,7 @@ function sources(ticks, tick, { rois, outputSize: [PH, PW] }) {
           { class: "bins", style: `--columns: ${PW}` },
           ticks.slice(r * PH * PW, (r + 1) * PH * PW).map((each, i) => {
             const index = r * PH * PW + i;
+            const bin = `(${each.bin.ph}, ${each.bin.pw})`;
             const style = index === tick - 1 ? "now" : index < tick ? "sent" : "";
             return h(
               "button",
@@ -118,7 +119,7 @@ function sources(ticks, tick, { rois, outputSize: [PH, PW] }) {
                 class: style,
                 "data-place": `source ${index}`,
                 onclick: () => change({ tick: index + 1, playing: false }),
-                "aria-label": `${signed(each.value, 4)}: ${words("scatter.goto", { name: roiName(r), bin: `(${each.bin.ph}, ${each.bin.pw})` })}`,
+                "aria-label": `${signed(each.value, 4)}: ${words("scatter.goto", { name: roiName(r), bin })}`,
               },
               h(
                 "span",
