@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The page's script files use each other's functions, and elements are drawn with `onclick` and its kind.
 OXLINT := --deny-warnings --allow no-unused-vars --allow unicorn/prefer-add-event-listener
 
-.PHONY: demo test lint gradcheck picture clean
+.PHONY: demo test lint gradcheck docs picture clean
 
 demo: $(VENV)/.installed
 	$(BIN)/minircnn demo --out runs/demo
@@ -23,6 +23,12 @@ lint: $(VENV)/.installed
 gradcheck: $(VENV)/.installed
 	$(BIN)/minircnn gradcheck
 
+# The site, docs/_build/html/index.html: every example is run, and a warning is an error.
+docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html: open it in a browser"
+
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "minircnn needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
@@ -36,4 +42,4 @@ picture: $(VENV)/.installed
 		--out runs/demo/found --sheet docs/detections.jpg
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf docs/_build docs/_examples docs/_extra docs/gallery $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -51,7 +51,7 @@ def smooth_l1(
     bbox_targets : (R, 4) float, tx, ty, tw, th; not read where the label is 0
     labels : (R,) int
     sigma : float
-        The quadratic part reaches to |d| = 1/σ²: 1 for Fast R-CNN, 3 for the region proposal network.
+        The quadratic part reaches to d = ±1/σ²: 1 for Fast R-CNN, 3 for the region proposal network.
 
     Returns
     -------

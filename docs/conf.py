@@ -1,0 +1,106 @@
+"""How the documentation is built: `make docs`. Numbers on the pages are doctests, figures come from the examples."""
+
+import logging
+import re
+import sys
+from pathlib import Path
+
+import minircnn
+from minircnn.explain.page import write_page
+
+HERE = Path(__file__).parent
+logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)
+sys.path.insert(0, str(HERE))
+
+project = "minircnn"
+author = "the minircnn authors"
+version = release = minircnn.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
+    "sphinx-mathjax-offline",  # formulas without asking a server
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+intersphinx_mapping = {}
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_build", "_examples", "_extra", "*.py"]
+myst_enable_extensions = ["dollarmath", "deflist"]
+myst_heading_anchors = 3
+suppress_warnings = ["config.cache"]  # the gallery is given a function
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(?!minircnn\.).*")]  # other people's names, and the shapes of docstrings
+
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+doctest_test_doctest_blocks = ""
+doctest_global_setup = "import numpy as np\nnp.set_printoptions(precision=4, suppress=True)"
+
+
+def figure_of_the_example(block, block_vars, gallery_conf):
+    """The examples draw on a `figure` of their own, without pyplot: save it where the gallery looks."""
+    from sphinx_gallery.scrapers import figure_rst
+
+    figure = block_vars["example_globals"].get("figure")
+    if figure is None or getattr(figure, "in_the_gallery", False):
+        return ""
+    path = next(block_vars["image_path_iterator"])
+    figure.savefig(path, dpi=100)
+    figure.in_the_gallery = True
+    return figure_rst([path], gallery_conf["src_dir"])
+
+
+sphinx_gallery_conf = {
+    "examples_dirs": ["_examples"],
+    "gallery_dirs": ["gallery"],
+    "filename_pattern": r"/\d\d_",
+    "image_scrapers": (figure_of_the_example,),
+    "reset_modules": (),
+    "remove_config_comments": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "min_reported_time": 1e9,
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "plot_gallery": True,
+}
+
+html_theme = "furo"
+html_title = f"minircnn {version}"
+html_extra_path = ["_extra"]
+html_show_sphinx = False
+html_show_copyright = False
+html_theme_options = {"navigation_with_keys": True}
+
+
+GALLERY = """
+Examples
+========
+
+Fourteen scripts in the order of the journey, one idea each. Each runs in seconds on bundled data and checks what it
+says.
+"""
+
+
+def write_examples(folder: Path) -> None:
+    """The examples as the gallery wants them: the first line of the docstring underlined, as a title."""
+    folder.mkdir(exist_ok=True)
+    (folder / "README.rst").write_text(GALLERY, encoding="utf-8")
+    for path in sorted((HERE.parent / "examples").glob("[0-9]*.py")):
+        title, rest = path.read_text(encoding="utf-8").removeprefix('"""').split("\n", 1)
+        words, rest = rest.split('"""', 1)
+        words = re.sub(r":\n\n(?=    )", "::\n\n", words)  # formulas as they are written
+        underlined = f'"""\n{title}\n{"=" * len(title)}\n{words}"""{rest}'
+        target = folder / path.name
+        if not target.exists() or target.read_text(encoding="utf-8") != underlined:
+            target.write_text(underlined, encoding="utf-8")
+
+
+(HERE / "_extra").mkdir(exist_ok=True)
+write_page(HERE / "_extra" / "the_gradient_page.html")  # made by this version, beside the other pages
+write_examples(HERE / "_examples")

@@ -1,0 +1,94 @@
+"""The pages under docs/ and the READMEs: their numbers, their links, and that the Korean ones grow with the English."""
+
+import doctest
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    path for path in DOCS.rglob("*.md") if not any(part.startswith("_") or part == "gallery" for part in path.parts)
+)
+PAIRS = {ROOT / "README.md": ROOT / "README.ko.md"} | {
+    DOCS / english: DOCS / "ko" / Path(english).name
+    for english in ("index.md", "outputs.md", "faq.md", "backward/roi_pool.md", "backward/smooth_l1.md")
+}
+BUILT = ("gallery/index",)  # made when the pages are built
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if ">>>" in path.read_text(encoding="utf-8")], ids=name)
+def test_the_numbers_on_a_page_are_the_codes(path):
+    text = path.read_text(encoding="utf-8")
+    with np.printoptions(precision=4, suppress=True):
+        test = doctest.DocTestParser().get_doctest(text, {"np": np}, path.name, str(path), 0)
+        told = []
+        doctest.DocTestRunner().run(test, out=told.append)
+    assert told == []
+    assert text.count("```{doctest}") == len(re.findall(r"```\{doctest\}\n>>>", text))
+
+
+@pytest.mark.parametrize("path", [*PAGES, *PAIRS, ROOT / "README.ko.md", ROOT / "examples" / "README.md"], ids=name)
+def test_every_link_leads_somewhere(path):
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        file, _, heading = target.partition("#")
+        if re.match(r"https?:", target) or file.endswith(BUILT):
+            continue
+        there = (path.parent / file).resolve() if file else path
+        assert there.exists(), f"{name(path)} links to {target}"
+        if heading and there.suffix == ".md":
+            assert heading in {anchor(line) for line in headings(there)}, f"{name(path)} links to {target}"
+
+
+def headings(path: Path) -> list[str]:
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.findall(r"^#+ .*$", text, re.MULTILINE)
+
+
+def anchor(heading: str) -> str:
+    """As GitHub and MyST make it."""
+    words = heading.lstrip("# ").strip().lower()
+    return re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+
+
+@pytest.mark.parametrize("english", PAIRS, ids=name)
+def test_a_korean_page_has_the_structure_of_the_english_one(english):
+    korean = PAIRS[english]
+    one, other = (path.read_text(encoding="utf-8") for path in (english, korean))
+
+    def levels(path: Path) -> list[str]:
+        return [heading.split(" ")[0] for heading in headings(path)]
+
+    def code(text: str) -> list[str]:
+        return [block for block in re.findall(r"```.*?```", text, re.DOTALL) if "{toctree}" not in block]
+
+    def links(text: str) -> list[str]:
+        found = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+        return sorted(Path(target.partition("#")[0]).name for target in found)
+
+    def tables(text: str) -> list[int]:
+        return [row.count("|") for row in re.findall(r"^\|.*$", text, re.MULTILINE)]
+
+    assert levels(english) == levels(korean)
+    assert code(one) == code(other)
+    assert tables(one) == tables(other)
+    switch = {english.name, korean.name}
+    assert [link for link in links(one) if link not in switch] == [link for link in links(other) if link not in switch]
+    assert f"]({korean.relative_to(english.parent)})" in one if english.parent in korean.parents else True
+    assert len(re.findall("[가-힣]", other)) > 0.3 * len(re.findall("[a-z]", one)) * 0.4  # it is all there, in Korean
+
+
+def test_every_page_is_in_a_table_of_contents():
+    listed = set()
+    for path in PAGES:
+        for block in re.findall(r"```\{toctree\}\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
+            entries = [line for line in block.splitlines() if line and not line.startswith(":")]
+            listed |= {(path.parent / f"{entry}.md").resolve() for entry in entries}
+    assert {path.resolve() for path in PAGES} - listed == {DOCS / "index.md"}
