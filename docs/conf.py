@@ -72,6 +72,8 @@ sphinx_gallery_conf = {
 
 html_theme = "furo"
 html_title = f"minircnn {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_extra_path = ["_extra"]
 html_show_sphinx = False
 html_show_copyright = False
@@ -104,3 +106,13 @@ def write_examples(folder: Path) -> None:
 (HERE / "_extra").mkdir(exist_ok=True)
 write_page(HERE / "_extra" / "the_gradient_page.html")  # made by this version, beside the other pages
 write_examples(HERE / "_examples")
+
+
+def setup(app):
+    """Pages under ko/ are in Korean, and say so to browsers and screen readers."""
+
+    def language(app, pagename, templatename, context, doctree):
+        if pagename.startswith("ko/"):
+            context["language"] = "ko"
+
+    app.connect("html-page-context", language)
