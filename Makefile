@@ -19,6 +19,7 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check
 	@if [ -x $(BIN)/oxlint ]; then $(BIN)/oxlint $(OXLINT) minircnn/explain; \
 		else echo "the gradient page's script is not linted: pip install oxlint"; fi
+	@if [ -x $(BIN)/mypy ]; then $(BIN)/mypy; else echo "type hints are not checked: pip install mypy"; fi
 
 gradcheck: $(VENV)/.installed
 	$(BIN)/minircnn gradcheck

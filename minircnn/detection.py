@@ -124,7 +124,7 @@ def select_detections(
     boxes = decode_boxes(proposals, offsets).reshape(len(proposals), offsets.shape[1] // 4, 4)
     boxes = clip_boxes(boxes, *image_size).astype(np.float32)
     found = []
-    with_area = (boxes[:, :, 2:] > boxes[:, :, :2]).all(axis=2)  # (P, K+1); false where a box is NaN
+    with_area = np.all(boxes[:, :, 2:] > boxes[:, :, :2], axis=2)  # (P, K+1); false where a box is NaN
     for label in range(1, cls_score.shape[1]):
         rows = np.flatnonzero((probabilities[:, label] > settings.score_threshold) & with_area[:, label])
         rows = rows[nms(boxes[rows, label], probabilities[rows, label], settings.nms_threshold)]

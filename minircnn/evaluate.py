@@ -63,7 +63,8 @@ def time_parts(
     {"proposals", "network", "post_processing"} : milliseconds; "images", how many were timed
     """
     settings, proposal_settings = settings or DetectionSettings(), proposal_settings or ProposalSettings()
-    rows, end = [], time.perf_counter() + seconds
+    rows: list[np.ndarray] = []
+    end = time.perf_counter() + seconds
     for index in range(min(most, len(samples))):
         if rows and time.perf_counter() > end:
             break

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -82,10 +83,10 @@ class Row:
             self.y = y.copy() if self.y is None else np.concatenate([self.y, y])
 
 
-class Rows(Sequence[Row]):
+class Rows:
     """The rows in the order in which the forward reached the layers; rows["fc7"] finds one by its layer."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
 
     def __getitem__(self, key: int | str) -> Row:
@@ -93,6 +94,9 @@ class Rows(Sequence[Row]):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(list(self._rows.values()))
 
     def __contains__(self, key: object) -> bool:
         return key in self._rows or key in self._rows.values()
@@ -122,7 +126,7 @@ def trace(model: FastRCNN, keep: Sequence[str] = ()) -> Iterator[Rows]:
     if unknown := sorted({name.split(".")[0] if name.split(".")[-1] in ARRAYS else name for name in kept - known}):
         raise ValueError(f"trace: {', '.join(unknown)} is no layer of this model; it has {', '.join(layers)}")
     watcher = _Watcher(layers, frozenset(kept))
-    places = [(model, "forward_features", watcher.begin)]
+    places: list[tuple[object, str, Callable]] = [(model, "forward_features", watcher.begin)]
     for name, layer in layers.items():
         # A ReLU that a convolution took along is only told what to keep; one that works calls `keep` as well.
         forward = "keep" if isinstance(layer, ReLU) else "forward"
@@ -150,14 +154,14 @@ class _Watcher:
         self.names = list(layers)
         self.latest: tuple[str, np.ndarray] | None = None  # the layer that worked last, and what left it
 
-    def begin(self, former: Callable, *arguments, **named):
+    def begin(self, former: Callable, *arguments: Any, **named: Any) -> np.ndarray:
         """Around forward_features: another journey."""
         self.rows._rows.clear()
         self.latest = None
         return former(*arguments, **named)
 
     def forward(self, name: str) -> Callable:
-        def around(former: Callable, x: np.ndarray, *arguments, **named):
+        def around(former: Callable, x: np.ndarray, *arguments: Any, **named: Any) -> np.ndarray:
             if self.latest is not None and self.latest[1] is x and isinstance(self.layers[name], ReLU):
                 return former(x, *arguments, **named)  # taken along: its row is the convolution's
             y = former(x, *arguments, **named)
@@ -188,15 +192,17 @@ class _Watcher:
         )
 
     def backward(self, name: str) -> Callable:
-        def around(former: Callable, dy: np.ndarray, *arguments, **named):
+        def around(former: Callable, dy: np.ndarray, *arguments: Any, **named: Any) -> np.ndarray | None:
             kept = dy.copy() if f"{name}.dy" in self.keep else None
             norm = norm_of(dy)
             dx = former(dy, *arguments, **named)
             if name in self.rows:
                 weight = next(iter(self.layers[name].parameters().values()), None)
-                learned = weight is not None and weight.learns and weight.grad is not None
+                learned = weight.grad if weight is not None and weight.learns else None
                 whole = dx.copy() if f"{name}.dx" in self.keep and dx is not None else None
-                self.rows[name].gradients.append(Gradient(norm, norm_of(weight.grad) if learned else None, kept, whole))
+                self.rows[name].gradients.append(
+                    Gradient(norm, None if learned is None else norm_of(learned), kept, whole)
+                )
             return dx
 
         return around

@@ -26,15 +26,15 @@ def _probe() -> None:
 
 def _ensure_cache_folder() -> bool:
     """Whether compiled kernels outlive this process."""
-    if config.DISABLE_JIT:
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
         return True
     try:
         folder = njit(cache=True)(_probe).stats.cache_path  # asks for a folder, compiles nothing
     except RuntimeError:  # "no locator available"
-        config.CACHE_DIR = tempfile.mkdtemp(prefix="minircnn-kernels-")
-        atexit.register(shutil.rmtree, config.CACHE_DIR, ignore_errors=True)
+        config.CACHE_DIR = folder = tempfile.mkdtemp(prefix="minircnn-kernels-")  # type: ignore[attr-defined]
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         return False
-    _throw_away_others(Path(folder))
+    _throw_away_others(Path(str(folder)))
     return True
 
 

@@ -18,7 +18,7 @@ from minircnn.kernels.vectors import REGISTERS, Vector, address_of, in_every_lan
 ROWS = 12 if REGISTERS == 32 else 6  # of a tile: 2 * ROWS sums, 2 vectors of b and a spare must fit the registers
 
 
-def product_tile(a, a_start, a_row, a_k, b, b_start, b_k, K, c, c_start, c_row, add) -> None:
+def product_tile(a, a_start, a_row, a_k, b, b_start, b_k, K, c, c_start, c_row, add):
     """Compute a tile of c = a @ b, or of c += a @ b, ROWS rows by two vectors of columns; all arrays flat.
 
         c[c_start + i*c_row + j] = Σ_k  a[a_start + i*a_row + k*a_k] * b[b_start + k*b_k + j]

@@ -4,8 +4,9 @@
 it fills each parameter's `grad` and returns dx, the gradient with respect to the forward's input.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,8 @@ class Layer:
 
     training: bool = False
     needs_dx: bool = True
+    forward: Callable[..., np.ndarray]
+    backward: Callable[..., np.ndarray | None]
 
     def parameters(self) -> dict[str, Parameter]:
         """Short name ("weight", "bias") → parameter; empty for a layer that learns nothing."""
@@ -54,7 +57,7 @@ class Layer:
         for short, parameter in self.parameters().items():
             yield f"{name}.{short}", parameter
 
-    def saved(self, name: str) -> np.ndarray:
+    def saved(self, name: str) -> Any:
         """What forward kept under `name`, or a clear error where there was no forward to keep it."""
         value = getattr(self, name, None)
         if value is None:

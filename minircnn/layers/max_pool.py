@@ -24,4 +24,4 @@ class MaxPool(Layer):
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         """dy (N, OH, OW, C) → dx (N, H, W, C): each gradient to the cell that won."""
-        return max_pool_backward(dy, self.saved("argmax"), self.x_shape, self.size, self.stride)
+        return max_pool_backward(dy, self.saved("argmax"), self.saved("x_shape"), self.size, self.stride)

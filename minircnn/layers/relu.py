@@ -8,7 +8,7 @@ from minircnn.layers.layer import Layer
 class ReLU(Layer):
     """y = max(x, 0), any shape."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.y: np.ndarray | None = None
 
     def forward(self, x: np.ndarray) -> np.ndarray:

@@ -48,4 +48,5 @@ class RoIPool(Layer):
 
     def backward(self, dpooled: np.ndarray) -> np.ndarray:
         """dpooled (R, PH, PW, C) → dfeatures (N, H, W, C): each gradient added to the cell that won its bin."""
-        return roi_pool_backward(dpooled, self.saved("argmax"), self.rois, self.features_shape)
+        argmax, rois, shape = (self.saved(name) for name in ("argmax", "rois", "features_shape"))
+        return roi_pool_backward(dpooled, argmax, rois, shape)

@@ -1,6 +1,7 @@
 """Layers one after another, each with a name; backward walks them in the opposite order."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -63,15 +64,16 @@ class Sequential(Layer):
 
         A convolution takes along the gate of the ReLU below it, as it took along the ReLU above it in forward.
         """
+        dx: Any = dy
         waiting = list(self.layers.values())[self.lowest_that_learns() :]
         while waiting:
             *waiting, layer = waiting
             if isinstance(layer, Conv) and layer.way == "winograd" and waiting and isinstance(waiting[-1], ReLU):
                 *waiting, relu = waiting
-                dy = layer.backward(dy, gate=relu.saved("y"))
+                dx = layer.backward(dx, gate=relu.saved("y"))
             else:
-                dy = layer.backward(dy)
-        return dy
+                dx = layer.backward(dx)
+        return dx
 
 
 def _through(layers: list[Layer], x: np.ndarray) -> np.ndarray:
@@ -79,8 +81,8 @@ def _through(layers: list[Layer], x: np.ndarray) -> np.ndarray:
     waiting, turn = list(layers), 0
     while waiting:
         layer, *waiting = waiting
-        if isinstance(layer, Conv) and waiting and isinstance(waiting[0], ReLU):
-            relu, *waiting = waiting
+        if isinstance(layer, Conv) and waiting and isinstance(relu := waiting[0], ReLU):
+            waiting = waiting[1:]
             pool = bool(waiting) and not relu.training and layer.way == "winograd" and halves(waiting[0])
             waiting = waiting[1:] if pool else waiting
             passing = bool(waiting) and not waiting[0].training and not relu.training and layer.way != "loops"

@@ -4,7 +4,7 @@ Arrays in, numbers out. Detections and truths are sequences over the same images
 and `scores`, a truth `boxes`, `labels`, `height` and `width` (a `Sample` will do). `evaluate.py` brings them together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,6 +111,6 @@ def evaluate_detections(detections: Sequence, truths: Sequence, class_names: Seq
     return Evaluation(len(truths), coco, tuple(rows), confusion_matrix(detections, truths, len(class_names)))
 
 
-def _mean(values) -> float | None:
+def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None

@@ -33,7 +33,7 @@ class CocoAP:
 
 def coco_truth(truths: Sequence, num_classes: int) -> dict:
     """COCO's ground-truth dictionary; images are numbered from 1 in order."""
-    annotations = []
+    annotations: list[dict] = []
     for image, truth in enumerate(truths, start=1):
         for box, label in zip(truth.boxes.astype(float), truth.labels, strict=True):
             x1, y1, x2, y2 = box.tolist()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minircnn.boxes import iou_matrix
+from minircnn.metrics.inputs import Found, Truth
 
 SHOWN_SCORE = 0.5  # a detection below this is not shown in pictures, and counts as not said
 NOTHING = -1  # stands for the box that is not there, in a false alarm or a miss
@@ -28,7 +29,7 @@ def confusion_matrix(
     return matrix
 
 
-def match_image(found, truth, score: float = SHOWN_SCORE, iou: float = 0.5) -> list[tuple[int, int]]:
+def match_image(found: Found, truth: Truth, score: float = SHOWN_SCORE, iou: float = 0.5) -> list[tuple[int, int]]:
     """Pair the detections of one image with its true boxes.
 
     Detections of at least `score` are matched, best first, to the free true box they overlap most, whatever its

@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from minircnn.boxes import iou_matrix
 from minircnn.metrics.confusion import NOTHING, SHOWN_SCORE, match_image
+from minircnn.metrics.inputs import Found, Truth
 
 NEAR = 0.1  # IoU from which a wrong box was meant for a garment
 
@@ -45,7 +48,7 @@ def choose_examples(
     return best[:count], worst[:count]
 
 
-def judge_image(image: int, found, truth, class_names: Sequence[str]) -> Example:
+def judge_image(image: int, found: Found, truth: Truth, class_names: Sequence[str]) -> Example:
     """Say of every shown detection and every true box of one image whether it is right, and if not, why."""
     pairs = match_image(found, truth)
     overlap = iou_matrix(found.boxes, truth.boxes)
@@ -80,7 +83,7 @@ def judge_image(image: int, found, truth, class_names: Sequence[str]) -> Example
     return Example(image, right, wrong, missed, words.total(), quality, caption)
 
 
-def _miss(t: int, found, truth, overlap, class_names: Sequence[str]) -> str:
+def _miss(t: int, found: Found, truth: Truth, overlap: np.ndarray, class_names: Sequence[str]) -> str:
     """A miss in words: a box of the right class and place may be there, below the score that is shown."""
     name = class_names[truth.labels[t] - 1]
     weak = (found.labels == truth.labels[t]) & (overlap[:, t] >= 0.5) & (found.scores < SHOWN_SCORE)

@@ -15,7 +15,7 @@ import signal
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
@@ -95,7 +95,7 @@ class ProposalCache:
                 progress(stage, done, len(samples), "")
         return failed
 
-    def _results(self, samples: Iterable[Sample], workers: int) -> Iterator[Result]:
+    def _results(self, samples: Iterable[Sample], workers: int) -> Generator[Result, None, None]:
         """Every sample's result, in order; processes, which take a second to start, only if something is missing."""
         remaining = iter(samples)
         for sample in remaining:
@@ -165,8 +165,9 @@ def _start_worker() -> None:
 
 def _end_with_parent() -> None:
     """A parent that is killed closes no pool: without this its workers would wait for work for ever."""
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
+    if (parent := multiprocessing.parent_process()) is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _read(path: Path) -> bytes:

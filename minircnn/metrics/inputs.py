@@ -1,0 +1,25 @@
+"""What is measured: anything that has these arrays, such as a `Sample` and a `Detections` from further up the house."""
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Truth(Protocol):
+    """The true boxes of one image."""
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(G, 4), x1, y1, x2, y2 in pixels."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(G,), 1..K."""
+
+
+class Found(Truth, Protocol):
+    """What was found in one image, best first."""
+
+    @property
+    def scores(self) -> np.ndarray:
+        """(D,), in (0, 1)."""
