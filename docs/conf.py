@@ -2,7 +2,6 @@
 
 import logging
 import re
-import sys
 from pathlib import Path
 
 import minircnn
@@ -10,7 +9,6 @@ from minircnn.explain.page import write_page
 
 HERE = Path(__file__).parent
 logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)
-sys.path.insert(0, str(HERE))
 
 project = "minircnn"
 author = "the minircnn authors"
@@ -20,13 +18,11 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
-    "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "sphinx-mathjax-offline",  # formulas without asking a server
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
-intersphinx_mapping = {}
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "_examples", "_extra", "*.py"]
 myst_enable_extensions = ["dollarmath", "deflist"]
@@ -67,7 +63,6 @@ sphinx_gallery_conf = {
     "min_reported_time": 1e9,
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
-    "plot_gallery": True,
 }
 
 html_theme = "furo"

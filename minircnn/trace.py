@@ -98,8 +98,8 @@ class Rows:
     def __iter__(self) -> Iterator[Row]:
         return iter(list(self._rows.values()))
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._rows or key in self._rows.values()
+    def __contains__(self, layer: str) -> bool:
+        return layer in self._rows
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 A shown number carries its name in `data-of`: "both.dz7 0 3", "bin 1 2 winner", "nudge.numeric class 2 3 0.001" …
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +27,7 @@ class PageNumbers:
         self.PH, self.PW = scenario.output_size
         self.tried, self.average, self.left, self.steps = tried, average, left, steps
         self.found: dict[str, float] = {}
+        self.followed: dict[tuple, object] = {}  # what takes long, and is asked for again
 
     def __getitem__(self, name: str) -> float:
         if name not in self.found:
@@ -205,7 +207,15 @@ class PageNumbers:
     def _left(self):
         return self.left
 
+    def _once(self, key: tuple, work: Callable[[], object]):
+        if key not in self.followed:
+            self.followed[key] = work()
+        return self.followed[key]
+
     def _stairs(self, r, by):
+        return self._once(("stairs", r, by), lambda: self._loss_with_the_left_edge_at(r, by))
+
+    def _loss_with_the_left_edge_at(self, r, by):
         rois = self.s.rois.copy()
         rois[r, 0] = (self.left + by) / self.s.spatial_scale
         return follow(replace(self.s, rois=rois), self.f["targets"])["losses"].sum()  # targets are data: held
@@ -223,6 +233,9 @@ class PageNumbers:
         return self.steps
 
     def trained(self, steps: int) -> tuple[dict, np.ndarray]:
+        return self._once(("trained", steps), lambda: self._train(steps))
+
+    def _train(self, steps: int) -> tuple[dict, np.ndarray]:
         """What follows after some SGD steps on the two output layers, by the project's own update."""
         now = self.s
         for _ in range(steps):
@@ -253,7 +266,8 @@ class PageNumbers:
     def _nudged(self, sent, row, column, by):
         features = self.s.features.copy()
         features[row, column] += by
-        class_loss, box_loss = follow(replace(self.s, features=features))["losses"]
+        moved = replace(self.s, features=features)
+        class_loss, box_loss = self._once(("nudged", row, column, by), lambda: follow(moved)["losses"])
         return class_loss * (sent != "box") + box_loss * (sent != "class")
 
     def _nudge_up(self, sent, row, column, e):

@@ -15,6 +15,7 @@ from minircnn.explain.capture import SENT, capture_step
 from minircnn.explain.model_screen import model_data
 from minircnn.explain.page import write_page
 from minircnn.losses import smooth_l1, softmax_cross_entropy
+from minircnn.trace import norm_of
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Training
@@ -52,18 +53,43 @@ def test_the_true_boxes_are_the_annotations(step, image):
     assert (step.batch.targets[~foreground] == 0).all()
 
 
-def test_it_is_the_step_that_training_would_take(run, step):
-    """The same batch through the model as it is loaded, in the ordinary way."""
+def test_it_is_the_step_that_training_would_take(run, image, step):
+    """The same batch through a model that is loaded anew, in the ordinary way: every norm to the last bit."""
+    frozen = capture_step(run, image)
+    batch = frozen.batch
+    assert np.array_equal(batch.rois, step.batch.rois)
     model = load_model(run)
-    rows = step.rows
-    cls_dy, box_dy = rows["cls_score"].gradients[2], rows["bbox_pred"].gradients[2]
-    assert cls_dy.norm == pytest.approx(rows["cls_score"].gradients[0].norm)
-    assert box_dy.norm == pytest.approx(rows["bbox_pred"].gradients[1].norm)
-    assert step.losses[0] == pytest.approx(-np.log(step.probability[np.arange(len(step.batch.labels)),
-                                                                    step.batch.labels]).mean(), rel=1e-5)  # fmt: skip
-    assert step.lowest == "conv4_1"  # blocks 1 to 3 are frozen in this run
-    assert next(row.layer for row in rows if row.gradients) == step.first == "conv1_1"
-    assert model.num_classes == len(step.class_names)
+    model.restate_offsets(_statistics(run, model))
+    model.train()
+    cls_score, bbox_pred = model.forward(batch.images, batch.rois)  # the small backbone has no dropout
+    loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
+    loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels)
+    model.backward(dcls_score, dbbox_pred)
+    assert frozen.losses == (loss_cls, loss_bbox)
+    learned = {row.layer: row.gradients[SENT.index("both")].weight_norm for row in frozen.rows if row.learns}
+    ordinary = {
+        name.removesuffix(".weight"): norm_of(parameter.grad)
+        for name, parameter in model.named_parameters()
+        if name.endswith(".weight") and parameter.learns
+    }
+    assert learned == ordinary
+    assert frozen.lowest == next(iter(learned)) == "conv4_1"  # blocks 1 to 3 are frozen in this run
+    assert step.first == next(row.layer for row in step.rows if row.gradients) == "conv1_1"
+    for name, norm in learned.items():  # and what is thawed for the picture changes nothing above
+        assert step.rows[name].gradients[2].weight_norm == pytest.approx(norm, rel=1e-6)
+
+
+def test_an_annotation_without_the_models_classes_is_background(run, image, tmp_path):
+    split = tmp_path / "split"
+    shutil.copytree(image.parent.parent, split)
+    (tmp_path / "classes.json").write_text('{"classes": ["hat"]}')
+    item = {"category_id": 1, "category_name": "hat", "bounding_box": [10, 10, 60, 60]}
+    (split / "annos" / "000001.json").write_text(json.dumps({"source": "user", "pair_id": 1, "item1": item}))
+    step = capture_step(run, split / "image" / "000001.jpg", down_to_the_image=True)
+    assert step.truth_from == "annotation"
+    assert (step.batch.labels == 0).all()
+    assert step.losses[1] == 0
+    assert model_data(step)["heat"]["box"]["features"].startswith("data:")  # nothing arrives, and nothing breaks
 
 
 def test_the_gradient_of_the_image_is_right_by_finite_differences(run, image):

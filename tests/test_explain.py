@@ -13,6 +13,7 @@ from minircnn.explain import page as page_module
 from minircnn.explain.page import page, write_page
 from minircnn.explain.scenario import SENT, follow, worked_example
 from minircnn.explain.source import find
+from minircnn.explain.steps import STEPS
 
 PARTS = Path(page_module.__file__).parent / "parts"
 
@@ -142,6 +143,18 @@ def test_source_lines_are_those_of_the_installed_kernel():
     line = find("kernels/roi_pool.py", "cells[n, cell, c] += dpooled[r, ph, pw, c]")
     source = (Path(page_module.__file__).parent.parent / "kernels" / "roi_pool.py").read_text(encoding="utf-8")
     assert source.splitlines()[line["number"] - 1].strip() == line["text"]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_shown_lines_stand_where_their_numbers_say(step):
+    data = step.as_data()
+    source = (Path(page_module.__file__).parents[2] / data["file"]).read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(data["lines"], start=data["first"]):
+        assert source[number - 1].strip() == line.strip()
+    assert len(data["lit"]) == len(step.lit)
+    for number, text in zip(data["lit"], step.lit, strict=True):
+        assert text in source[number - 1]
+    assert data["lines"][0] == data["lines"][0].lstrip()
 
 
 def test_an_unknown_language_and_a_folder_are_one_sentence(tmp_path, example):

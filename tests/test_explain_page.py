@@ -23,6 +23,10 @@ return JSON.stringify([shown, copy.textContent.match(/\\d+\\.\\d+/g) ?? []]);
 """
 CONSTANTS = {"0.01", "0.001", "0.1", "0.5"}
 SCENARIOS = 50
+STEP_TO_THE_END = """
+const next = document.querySelector('#roi-pool-backward .stepper button:nth-of-type(3)');
+while (!next.disabled) next.click();
+"""
 DRAGS = (("move", 61, 37), ("size", -40, 25), ("move", -150, -150), ("move", -150, -150))  # to and off the edge
 
 
@@ -128,12 +132,21 @@ def test_every_number_is_the_kernels(page):
     kinds = {name.split(" ")[0] for name in seen}
     methods = {name[1:] for name, value in vars(PageNumbers).items() if name[0] == "_" and name[1] != "_"}
     unseen = {kind for kind in methods if kind not in {name.replace(".", "_").replace("-", "_") for name in kinds}}
-    assert unseen <= {"value", "winners", "stairs", "nudged", "tie"}  # helpers: each other kind was on the page
+    assert unseen <= {
+        "value",
+        "winners",
+        "once",
+        "stairs",
+        "loss_with_the_left_edge_at",
+        "train",
+        "nudged",
+        "tie",
+    }  # helpers: each other kind was on the page
     assert len(seen) > 900
 
 
 def test_every_number_of_random_scenarios_is_the_kernels(page):
-    rng = np.random.default_rng(18)
+    rng, dragged = np.random.default_rng(18), 0
     for number in range(SCENARIOS):
         scenario = random_scenario(rng)
         roi, sent = int(rng.integers(len(scenario.rois))), SENT[number % 3]
@@ -148,6 +161,18 @@ def test_every_number_of_random_scenarios_is_the_kernels(page):
         for name in ("features", "rois", "truth", "labels"):
             assert (getattr(same, name) == getattr(scenario, name)).all()
         check_in_both_languages(page, PageNumbers(scenario, left=left, steps=number % 7))
+        x1, y1 = scenario.rois[roi, :2] * scenario.spatial_scale
+        if not (0 <= x1 < scenario.features.shape[1] and 0 <= y1 < scenario.features.shape[0]):
+            continue  # its handle lies beyond the drawing
+        drag(page, f"roi {roi} move", *rng.integers(-90, 91, 2).tolist())
+        page.execute_script(STEP_TO_THE_END)
+        assert page.execute_script("return state.tick") == ticks
+        after = scenario_of(page)
+        if not np.array_equal(after.rois, scenario.rois):  # it may be held at the edge
+            chosen = page.execute_script("return state.roi")  # another's handle may lie above
+            dragged, left = dragged + 1, float(after.rois[chosen, 0] * after.spatial_scale)
+        check(page, PageNumbers(after, left=left, steps=number % 7), ["en", "ko"][number % 2])
+    assert dragged > SCENARIOS // 2
 
 
 def test_bins_and_rounding_are_the_kernels_at_every_size(page):

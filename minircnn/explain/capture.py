@@ -16,6 +16,7 @@ from minircnn.data.annotation import plain_name, read_annotation
 from minircnn.data.deepfashion2 import category_names
 from minircnn.detection import detect
 from minircnn.errors import InputError
+from minircnn.explain.scenario import SENT
 from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
 from minircnn.models import FastRCNN
 from minircnn.proposals import propose
@@ -26,7 +27,6 @@ from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.weights.model_file import load_model, stored_statistics
 
-SENT = ("class", "box", "both")  # the order of each row's gradients
 TRUTH = {
     "annotation": "the true boxes are the annotation's",
     "detections": "there is no annotation: the model's own detections stand in for true boxes",
@@ -49,7 +49,8 @@ class CapturedStep:
     normalised : whether the targets are divided by the run's own statistics
     losses : class loss, box loss
     probability : (R, K+1) class probabilities of the RoIs
-    rows : the journey, each row with the gradients of SENT; those of "roi_pool" and of the first convolution hold dx
+    rows : the journey, each row with the gradients of SENT, in that order; those of "roi_pool" and of the first
+        convolution hold dx
     first : the first convolution
     lowest : the lowest convolution that learns in training; None where none does
     """
@@ -151,8 +152,7 @@ def _truth(model: FastRCNN, image: np.ndarray, path: Path, proposals: np.ndarray
         boxes, ids = read_annotation(annotation, *image.shape[:2], names)
         label_of = {plain_name(name): label for label, name in enumerate(model.class_names, start=1)}
         labels = np.array([label_of.get(plain_name(names[number - 1]), 0) for number in ids], np.int64)
-        if (labels > 0).any():
-            return boxes[labels > 0], labels[labels > 0], "annotation"
+        return boxes[labels > 0], labels[labels > 0], "annotation"  # none of the model's classes: all background
     found = detect(model, image, proposals)
     if len(found.labels) == 0:
         return np.zeros((0, 4), np.float32), np.zeros(0, np.int64), "nothing"

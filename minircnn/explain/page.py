@@ -38,9 +38,7 @@ HOME = {  # the screen that a stage of the strip leads to
 }  # fmt: skip
 
 
-def write_page(
-    out: Path, language: str = "en", model: Path | None = None, image: Path | None = None, seed: int = 0
-) -> None:
+def write_page(out: Path, language: str = "en", model: Path | None = None, image: Path | None = None) -> None:
     """Write the page to `out`; with a trained `model` and an `image`, its last screen shows a step of that model.
 
     Raises
@@ -58,7 +56,7 @@ def write_page(
         check_creatable(out.parent)
     if out.exists() and not _is_own(out):
         raise InputError(f"{out} is there already and was not written by minircnn explain; choose another --out")
-    step = None if model is None else capture_step(model, image, seed, down_to_the_image=True)
+    step = None if model is None or image is None else capture_step(model, image, down_to_the_image=True)
     write_text(out, page(language, worked_example(), step))
 
 

@@ -1,7 +1,7 @@
 """The project's own source lines that the page shows, read from the installed package and found by what they say."""
 
 import ast
-import inspect
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,10 @@ def function_lines(file: str, name: str) -> tuple[list[str], int]:
         (node,) = [inner for inner in node.body if getattr(inner, "name", None) == part]
     has_docstring = ast.get_docstring(node) is not None
     first = node.body[0].end_lineno + 1 if has_docstring else node.body[0].lineno
-    lines = text.splitlines()[first - 1 : node.end_lineno]
-    return inspect.cleandoc("\n" + "\n".join(lines)).split("\n"), first
+    lines = text.splitlines()
+    while not lines[first - 1].strip():  # between docstring and code
+        first += 1
+    return textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno])).split("\n"), first
 
 
 def line_of(text: str, lines: list[str], where: str) -> int:

@@ -40,6 +40,7 @@ class Layer:
     Attributes
     ----------
     training : whether forward keeps what backward needs (and dropout drops)
+    forward, backward : each layer's own, one above the other; shapes and what else they take are said there
     needs_dx : whether anybody wants the gradient of the input; a costly layer may return None where nobody does
     """
 

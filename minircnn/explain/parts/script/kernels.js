@@ -136,11 +136,13 @@ function encodeBox([x1, y1, x2, y2], [gx1, gy1, gx2, gy2]) {
   return [tx, ty, Math.log(gw / w), Math.log(gh / h)];
 }
 
+const MAX_LOG_STRETCH = Math.log(1000 / 16); // a wild tw must not overflow exp
+
 /** The box that the offsets make of `box`. */
 function decodeBox([x1, y1, x2, y2], [tx, ty, tw, th]) {
   const [w, h] = [x2 - x1, y2 - y1];
   const [cx, cy] = [x1 + w / 2 + tx * w, y1 + h / 2 + ty * h];
-  const [pw, ph] = [w * Math.exp(tw), h * Math.exp(th)];
+  const [pw, ph] = [w * Math.exp(Math.min(tw, MAX_LOG_STRETCH)), h * Math.exp(Math.min(th, MAX_LOG_STRETCH))];
   return [cx - pw / 2, cy - ph / 2, cx + pw / 2, cy + ph / 2];
 }
 
