@@ -24,10 +24,11 @@ lint: $(VENV)/.installed
 gradcheck: $(VENV)/.installed
 	$(BIN)/minircnn gradcheck
 
-# The site, docs/_build/html/index.html: every example is run, and a warning is an error.
+# The site, docs/_build/html/index.html: every example and every number on the pages is run, and a warning is an error.
 docs: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
-	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q -b doctest -d docs/_build/doctrees docs docs/_build/doctest
 	@echo "docs/_build/html/index.html: open it in a browser"
 
 $(VENV)/.installed: pyproject.toml

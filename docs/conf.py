@@ -2,12 +2,16 @@
 
 import logging
 import re
+import sys
 from pathlib import Path
 
 import minircnn
 from minircnn.explain.page import write_page
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from source_pages import SCHEME, linkcode_resolve  # noqa: E402, F401  (linkcode asks for it)
+
 logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)
 
 project = "minircnn"
@@ -18,15 +22,17 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
-    "sphinx.ext.viewcode",
+    "sphinx.ext.linkcode",
     "sphinx-mathjax-offline",  # formulas without asking a server
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "source_pages",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "_examples", "_extra", "*.py"]
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
+myst_url_schemes = ["http", "https", "mailto", SCHEME.rstrip(":")]
 suppress_warnings = ["config.cache"]  # the gallery is given a function
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!minircnn\.).*")]  # other people's names, and the shapes of docstrings

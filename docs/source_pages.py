@@ -1,0 +1,72 @@
+"""A Sphinx extension: a page for each file of the code, and the links to it.
+
+`[losses.py](../minircnn/losses.py#L40)` leads to the file on GitHub and, on the site, to its page at that line. The
+"[source]" links of the API reference lead there too.
+"""
+
+import inspect
+import posixpath
+import re
+import sys
+from pathlib import Path
+
+from docutils import nodes
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+ROOT = Path(__file__).parent.parent
+SCHEME = "code:"
+FORMAT = HtmlFormatter(linenos="inline", lineanchors="L", anchorlinenos=True, wrapcode=True)
+
+
+def source_files() -> list[str]:
+    """Those of the code and the examples, from the repository's root."""
+    return sorted(
+        path.relative_to(ROOT).as_posix() for room in ("minircnn", "examples") for path in (ROOT / room).rglob("*.py")
+    )
+
+
+def source_pages(app):
+    """One page for each file: (name, context, template)."""
+    for path in source_files():
+        code = highlight((ROOT / path).read_text(encoding="utf-8"), PythonLexer(), FORMAT)
+        code = re.sub(r'((?:id|name|href)="#?L)-(\d+")', r"\1\2", code)  # anchors as on GitHub: L40, not L-40
+        yield f"source/{path}", {"title": path, "body": f"<h1>{path}</h1>\n{code}"}, "page.html"
+
+
+def mark_links(app, docname, source):
+    """Give links to files of the code a scheme of their own, for MyST would make downloads of them."""
+    known, folder = set(source_files()), posixpath.dirname(docname)
+
+    def marked(link: re.Match) -> str:
+        path = posixpath.normpath(posixpath.join("docs", folder, link[1]))
+        if path not in known:
+            return link[0]
+        return f"]({SCHEME}{posixpath.relpath(f'source/{path}.html', folder or '.')}{link[2]})"
+
+    source[0] = re.sub(r"\]\(([\w./]+\.py)((?:#L\d+)?)\)", marked, source[0])
+
+
+def lead_links(app, doctree):
+    """Take the scheme off again: what is left is the way to the file's page."""
+    for link in doctree.findall(nodes.reference):
+        link["refuri"] = link.get("refuri", "").removeprefix(SCHEME)
+
+
+def linkcode_resolve(domain: str, info: dict) -> str | None:
+    """For `sphinx.ext.linkcode`: the page and the line of a name of the API reference."""
+    thing = sys.modules.get(info["module"])
+    for name in info["fullname"].split("."):
+        thing = getattr(thing, name, None)
+    thing = inspect.unwrap(getattr(thing, "py_func", thing))
+    file = inspect.getsourcefile(thing)
+    path = Path(file).resolve().relative_to(ROOT).as_posix()
+    return f"source/{path}.html#L{inspect.getsourcelines(thing)[1]}"
+
+
+def setup(app):
+    app.connect("source-read", mark_links)
+    app.connect("doctree-read", lead_links)
+    app.connect("html-collect-pages", source_pages)
+    return {"parallel_read_safe": True}
