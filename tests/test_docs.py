@@ -17,6 +17,23 @@ PAIRS = {ROOT / "README.md": ROOT / "README.ko.md"} | {
     DOCS / english: DOCS / "ko" / Path(english).name
     for english in ("index.md", "outputs.md", "faq.md", "backward/roi_pool.md", "backward/smooth_l1.md")
 }
+CODE = {  # what the line shows to which a page's last paragraph leads
+    "kernels/conv.py": "def conv2d_backward(",
+    "kernels/max_pool.py": "def max_pool_backward(",
+    "kernels/winograd.py": "def conv3x3_backward(",
+    "kernels/roi_pool.py": "cells[n, cell, c] += dpooled",
+    "kernels/sgd.py": "def sgd_update(",
+    "layers/linear.py": "def backward(",
+    "layers/relu.py": "def backward(",
+    "layers/dropout.py": "def backward(",
+    "models/fast_rcnn.py": "def backward_pooled(",
+    "models/heads.py": "cls_score = linear(",
+    "training/optim.py": "def step(",
+    "targets.py": "def sample_rois(",
+    "boxes.py": "def encode_boxes(",
+    "losses.py": "def smooth_l1(",
+}
+CLOSING = re.compile(r"\*\*(Code|코드)\.\*\*")
 KOREAN_LETTERS = 0.12  # for each English one, at least: it is all there, in Korean
 
 
@@ -46,6 +63,20 @@ def test_every_link_leads_somewhere(path):
         assert there.exists(), f"{name(path)} links to {target}"
         if heading and there.suffix == ".md":
             assert heading in {anchor(line) for line in headings(there)}, f"{name(path)} links to {target}"
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if CLOSING.search(path.read_text(encoding="utf-8"))], ids=name)
+def test_a_page_ends_with_the_lines_of_code_that_it_is_about(path):
+    text = path.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((\S+\.py)(?:#L(\d+))?\)", text[CLOSING.search(text).start() :])
+    assert links
+    for target, number in links:
+        file = (path.parent / target).resolve()
+        known = file.relative_to(ROOT / "minircnn").as_posix()
+        shown = f"def {path.stem}" if known == "kernels/losses.py" else CODE[known]
+        lines = file.read_text(encoding="utf-8").splitlines()
+        right = next(n for n, line in enumerate(lines, start=1) if shown in line)
+        assert number == str(right), f"{name(path)} leads to line {number} of {known}; {shown!r} stands in {right}"
 
 
 def headings(path: Path) -> list[str]:
