@@ -8,6 +8,7 @@ import inspect
 import posixpath
 import re
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 from docutils import nodes
@@ -54,14 +55,10 @@ def lead_links(app, doctree):
         link["refuri"] = link.get("refuri", "").removeprefix(SCHEME)
 
 
-def linkcode_resolve(domain: str, info: dict) -> str | None:
-    """For `sphinx.ext.linkcode`: the page and the line of a name of the API reference."""
-    thing = sys.modules.get(info["module"])
-    for name in info["fullname"].split("."):
-        thing = getattr(thing, name, None)
-    thing = inspect.unwrap(getattr(thing, "py_func", thing))
-    file = inspect.getsourcefile(thing)
-    path = Path(file).resolve().relative_to(ROOT).as_posix()
+def linkcode_resolve(domain: str, info: dict) -> str:
+    """For `sphinx.ext.linkcode`: the page and the line of a name of the API reference, which stands in docs/ itself."""
+    thing = inspect.unwrap(attrgetter(info["fullname"])(sys.modules[info["module"]]))
+    path = Path(inspect.getsourcefile(thing)).resolve().relative_to(ROOT).as_posix()
     return f"source/{path}.html#L{inspect.getsourcelines(thing)[1]}"
 
 
