@@ -24,7 +24,7 @@ class DetectionSettings:
     nms_threshold: float = 0.3
     max_detections: int = 100
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("score_threshold", "nms_threshold"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} should lie in [0, 1], not {getattr(self, name)}")

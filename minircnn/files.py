@@ -10,6 +10,7 @@ import math
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -172,7 +173,7 @@ def _take(path: Path, taken: str) -> IO[bytes]:
 def _lock(file: IO[bytes]) -> bool:
     """Take the system's lock on an open file; False if another process has it."""
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             file.seek(1 << 20)  # a byte beyond the content, which others may still read

@@ -30,7 +30,7 @@ class SamplingSettings:
         """Foreground RoIs of one image at most."""
         return round(self.rois_per_image * self.foreground_fraction)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("foreground_fraction", "foreground_iou", "background_iou_low", "background_iou_high"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} should lie in [0, 1], not {getattr(self, name)}")

@@ -144,6 +144,14 @@ def test_without_leaves_out_and_keeps_the_original(three):
     assert len(samples) == 3
 
 
+def test_a_slice_holds_the_samples_of_its_positions(three):
+    samples = three.read()
+    assert [sample.image_id for sample in samples[1:]] == ["000002", "000003"]
+    assert [sample.image_id for sample in samples[::-1]] == ["000003", "000002", "000001"]
+    assert samples[:1].class_names == samples.class_names
+    assert len(samples) == 3
+
+
 def test_sample_arrays_are_copies(three):
     samples = three.read()
     samples[0].boxes[:] = -1

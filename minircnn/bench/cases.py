@@ -6,6 +6,7 @@ knows who does the same work.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -31,7 +32,8 @@ K = 13
 
 def convolution_shapes() -> dict[str, tuple[int, int, int, int]]:
     """Name → C, OC, H, W of each convolution of VGG16 that differs, on an image of 600×800."""
-    shapes, C, H, W = {}, 3, HEIGHT, WIDTH
+    shapes: dict[str, tuple[int, int, int, int]] = {}
+    C, H, W = 3, HEIGHT, WIDTH
     for block, widths in enumerate(vgg16().blocks, start=1):
         for number, OC in enumerate(widths, start=1):
             shape = (C, OC, H, W)
@@ -49,22 +51,22 @@ def all_cases(peers: Peers) -> dict[str, Callable[[], Case]]:
         for direction in ("forward", "dx", "dw"):
             if name != "conv1_1" or direction != "dx":  # an image wants no gradient
                 full = f"{name} {direction}"
-                cases[full] = lambda n=full, s=shape, d=direction: convolution(n, s, d, peers)
-    cases["stack forward"] = lambda: stack(False, peers)
-    cases["stack forward+backward"] = lambda: stack(True, peers)
-    cases["max-pool"] = lambda: max_pool(peers)
+                cases[full] = partial(convolution, full, shape, direction, peers)
+    cases["stack forward"] = partial(stack, False, peers)
+    cases["stack forward+backward"] = partial(stack, True, peers)
+    cases["max-pool"] = partial(max_pool, peers)
     for regions in (128, 2000):
-        cases[f"roi_pool forward {regions}"] = lambda r=regions: roi_pool(r, False, peers)
-        cases[f"roi_pool backward {regions}"] = lambda r=regions: roi_pool(r, True, peers)
+        cases[f"roi_pool forward {regions}"] = partial(roi_pool, regions, False, peers)
+        cases[f"roi_pool backward {regions}"] = partial(roi_pool, regions, True, peers)
     for regions in (128, 2000):
-        cases[f"heads {regions}"] = lambda r=regions: heads(r, peers)
-    cases["sgd fc6"] = lambda: sgd(peers)
-    cases["small step"] = lambda: step(vgg_small(), 160, 160, 10, peers, "small step")
-    cases["vgg16 step"] = lambda: step(vgg16(), HEIGHT, WIDTH, K, peers, "vgg16 step")
+        cases[f"heads {regions}"] = partial(heads, regions, peers)
+    cases["sgd fc6"] = partial(sgd, peers)
+    cases["small step"] = partial(step, vgg_small(), 160, 160, 10, peers, "small step")
+    cases["vgg16 step"] = partial(step, vgg16(), HEIGHT, WIDTH, K, peers, "vgg16 step")
     for regions in (300, 2000):
-        cases[f"detect {regions}"] = lambda r=regions: detection(r, False, peers)
-        cases[f"detect {regions} SVD"] = lambda r=regions: detection(r, True, peers)
-    cases["selective search"] = lambda: search(HEIGHT, WIDTH)
+        cases[f"detect {regions}"] = partial(detection, regions, False, peers)
+        cases[f"detect {regions} SVD"] = partial(detection, regions, True, peers)
+    cases["selective search"] = partial(search, HEIGHT, WIDTH)
     return cases
 
 
@@ -96,8 +98,8 @@ def _convolution_error(C: int, OC: int, direction: str) -> float:
         want = conv2d_forward(x.astype(float), w, b, 1, 1)
     else:
         dx, dw, _ = conv2d_backward(dy.astype(float), x.astype(float), w, 1, 1)
-        got_dx = layer.backward(dy)
-        got, want = (got_dx, dx) if direction == "dx" else (layer.weight.grad, dw)
+        given = {"dx": layer.backward(dy), "dw": layer.weight.grad}[direction]
+        got, want = np.asarray(given), dx if direction == "dx" else dw
     return float(np.abs(got - want).max() / np.abs(want).max())
 
 
@@ -231,7 +233,7 @@ SEARCH = "detect starts from given proposals: the search for them comes on top, 
 SVD = "SVD: fc6 and fc7 cut to 1024 and 256 singular values here, whole in the peer"
 
 
-def _model(architecture, classes: int) -> tuple[FastRCNN, np.random.Generator]:
+def _model(architecture: VGG, classes: int) -> tuple[FastRCNN, np.random.Generator]:
     rng = np.random.default_rng(0)
     return FastRCNN(replace(architecture, dropout=0.0), classes, rng), rng
 

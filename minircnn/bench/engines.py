@@ -59,9 +59,9 @@ def _onnx(layers: list[Convolution], shape: tuple[int, ...]) -> bytes:
                 helper.make_node("MaxPool", [last], [f"{name}.pool"], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
             )
             last = f"{name}.pool"
-    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
     outputs = [helper.make_tensor_value_info(last, TensorProto.FLOAT, None)]
-    graph = helper.make_graph(nodes, "convolutions", inputs, outputs, weights)
+    graph = helper.make_graph(nodes, "convolutions", [given], outputs, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return model.SerializeToString()
 
@@ -77,8 +77,11 @@ def openvino(layers: list[Convolution], x: np.ndarray, want: np.ndarray) -> Work
         last = ops.relu(ops.add(last, ops.constant(b.reshape(1, -1, 1, 1))))
         if pool:
             last = ops.max_pool(last, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2], rounding_type="ceil").output(0)
-    hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    hints["INFERENCE_NUM_THREADS"] = get_num_threads()
+    hints = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": get_num_threads(),
+    }
     compiled = openvino.Core().compile_model(openvino.Model([last], [first]), "CPU", hints)
     request = compiled.create_infer_request()
     agree("OpenVINO", request.infer({0: x})[0], want)

@@ -60,7 +60,7 @@ def measure(case: Case, peak: float, runs: int) -> Row:
     works = {"": case.ours, **case.peers}
     for work in works.values():
         work()
-    seconds = {name: [] for name in works}
+    seconds: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(runs):
         for name, work in works.items():
             time.sleep(PAUSE)

@@ -22,7 +22,7 @@ def machine_lines(machine: dict, peak: float) -> list[str]:
 
 def table_line(row: Row) -> str:
     """One row: ours and the fastest peer in ms, how many times faster ours is, share of the peak, error."""
-    fastest = min(row.peers, key=row.peers.get, default="")
+    fastest = min(row.peers, key=row.peers.__getitem__, default="")
     theirs = f"{row.peers[fastest]:12.1f}" if fastest else f"{'-':>12}"
     ratio = f"{row.ratio:6.2f}" if row.ratio is not None else f"{'-':>6}"
     peak = f"{row.percent_of_sgemm_peak:7.0f}" if row.percent_of_sgemm_peak is not None else f"{'':7}"
@@ -34,7 +34,7 @@ def peer_lines(row: Row) -> list[str]:
     """Where more than PyTorch was asked: each of them, the fastest first, in the columns of `table_line`."""
     if len({name.split()[0] for name in row.peers}) < 2:
         return []
-    peers = sorted(row.peers, key=row.peers.get)
+    peers = sorted(row.peers, key=row.peers.__getitem__)
     return [f"{'':36}{row.peers[name]:12.1f}  {name:26} {row.peers[name] / row.ours_ms:6.2f}" for name in peers]
 
 
@@ -42,12 +42,12 @@ def save_plot(path: Path, rows: Sequence[Row], title: str) -> None:
     """Bars of the ratio, row by row; beyond the line at 1 minircnn is faster."""
     from matplotlib.figure import Figure
 
-    compared = [row for row in rows if row.ratio is not None]
+    compared = {row.name: row.ratio for row in rows if row.ratio is not None}
     figure = Figure(figsize=(9, 1.2 + 0.26 * max(1, len(compared))), layout="constrained")
     axes = figure.subplots()
-    ratios = [row.ratio for row in compared]
+    ratios = list(compared.values())
     colours = ["tab:green" if ratio >= 1 else "tab:red" for ratio in ratios]
-    axes.barh([row.name for row in compared], [ratio - 1 for ratio in ratios], left=1, color=colours)
+    axes.barh(list(compared), [ratio - 1 for ratio in ratios], left=1, color=colours)
     for y, ratio in enumerate(ratios):
         side = "left" if ratio >= 1 else "right"
         axes.text(ratio, y, f" {ratio:.2f} ", va="center", ha=side, fontsize=8)

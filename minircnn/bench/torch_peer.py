@@ -63,7 +63,10 @@ def _features(parameters: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Ten
 def _heads(parameters: dict[str, torch.Tensor], flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     for name in ("fc6", "fc7"):
         flat = F.relu(F.linear(flat, parameters[f"{name}.weight"], parameters[f"{name}.bias"]))
-    return tuple(F.linear(flat, parameters[f"{n}.weight"], parameters[f"{n}.bias"]) for n in ("cls_score", "bbox_pred"))
+    cls_score, bbox_pred = (
+        F.linear(flat, parameters[f"{name}.weight"], parameters[f"{name}.bias"]) for name in ("cls_score", "bbox_pred")
+    )
+    return cls_score, bbox_pred
 
 
 def _pool(features: torch.Tensor, rois: np.ndarray, stride: int) -> torch.Tensor:

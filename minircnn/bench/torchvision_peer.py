@@ -49,12 +49,15 @@ def roi_pool(
             )  # fmt: skip
         except OSError as error:
             raise InputError(f"--torchvision-python {python} cannot be run: {error.strerror}") from error
-        if other.stdout.readline().strip() != "ready":
+        assert other.stdout is not None
+        assert other.stderr is not None
+        answers = other.stdout
+        if answers.readline().strip() != "ready":
             last = (other.stderr.read().strip().splitlines() or ["it ended without a word"])[-1]
             raise InputError(f"--torchvision-python {python} has no torchvision that works: {last}")
 
     def once() -> None:
         print("backward" if backward else "forward", file=other.stdin, flush=True)
-        other.stdout.readline()
+        answers.readline()
 
     return {"torchvision": once}

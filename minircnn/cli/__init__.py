@@ -4,7 +4,7 @@ Heavy modules are imported inside the commands, so that `minircnn --help` answer
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -53,7 +53,7 @@ def _options(
 def main() -> None:
     """Run the command line; what the user caused ends in one sentence and exit code 2."""
     prepare_streams()
-    usage_error = typer.BadParameter.__base__  # click's own class, wherever this version of typer keeps click
+    usage_error: Any = typer.BadParameter.__base__  # click's own class, wherever this version of typer keeps click
     try:
         code = app(standalone_mode=False)
     except usage_error as error:

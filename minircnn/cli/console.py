@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from minircnn.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 LINE_EVERY = 15.0  # seconds between plain lines of one stage
 PLAIN = {
@@ -72,7 +76,7 @@ def one_sentence(command: Callable) -> Callable:
     """A command whose faults of the user's making end in one sentence and exit code 2, and Ctrl-C in 130."""
 
     @functools.wraps(command)
-    def guarded(*arguments, **named):
+    def guarded(*arguments: Any, **named: Any) -> Any:
         try:
             return command(*arguments, **named)
         except InputError as error:
@@ -110,9 +114,9 @@ def complain(sentence: str) -> int:
 class Console:
     """Shows stages as they advance: call it with stage, done, total and a few words; a context manager."""
 
-    def __init__(self):
-        self.bars = None
-        self.tasks: dict[str, int] = {}
+    def __init__(self) -> None:
+        self.bars: Progress | None = None
+        self.tasks: dict[str, TaskID] = {}
         self.began: dict[str, float] = {}
         self.printed: dict[str, float] = {}
 
@@ -130,23 +134,23 @@ class Console:
             self.bars.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.bars:
             self.bars.stop()
 
     def __call__(self, stage: str, done: int, total: int, words: str = "") -> None:
         if self.bars:
-            self._advance_bar(stage, done, total, words)
+            self._advance_bar(self.bars, stage, done, total, words)
         else:
             self._print_line(stage, done, total, words)
 
-    def _advance_bar(self, stage: str, done: int, total: int, words: str) -> None:
+    def _advance_bar(self, bars: "Progress", stage: str, done: int, total: int, words: str) -> None:
         if stage not in self.tasks:
-            self.tasks[stage] = self.bars.add_task(stage, total=total, words=words)
-        task = self.bars.tasks[self.tasks[stage]]
+            self.tasks[stage] = bars.add_task(stage, total=total, words=words)
+        task = bars.tasks[self.tasks[stage]]
         if task.finished and done < total:  # a stage that comes again, as validation does
-            self.bars.reset(task.id, total=total, words=words)
-        self.bars.update(task.id, completed=done, total=total, words=words)
+            bars.reset(task.id, total=total, words=words)
+        bars.update(task.id, completed=done, total=total, words=words)
 
     def _print_line(self, stage: str, done: int, total: int, words: str) -> None:
         now = time.monotonic()

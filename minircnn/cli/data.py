@@ -1,12 +1,16 @@
 """`minircnn data …` and `minircnn proposals`."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from minircnn.cli.console import Console, check_figures, figure, on_interrupt, one_sentence, write_figures
 from minircnn.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 app = typer.Typer(help="Make data sets.", no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -78,7 +82,7 @@ def proposals(
             console.say(f"skipped: {sentence}")
     counts: list[int] = []
 
-    def pairs():
+    def pairs() -> Iterator[tuple["np.ndarray", "np.ndarray"]]:
         for sample in samples:
             boxes = cache.get(sample)
             counts.append(len(boxes))

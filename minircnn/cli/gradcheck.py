@@ -1,5 +1,6 @@
 """`minircnn gradcheck`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -19,9 +20,10 @@ def gradcheck(
     Example: minircnn gradcheck --json gradients.json
     """
     from minircnn.gradcheck.cases import run_all
+    from minircnn.gradcheck.finite_differences import CheckRow
 
     check_figures(json)
-    checked = run_all(seed)
+    checked: Iterable[CheckRow] = run_all(seed)
     if json is not None:  # the file first: whatever becomes of the output, the figures are there
         checked = list(checked)
         rows = [{"name": row.name, "directions": row.along_directions, "entries": row.at_entries} for row in checked]

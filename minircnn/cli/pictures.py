@@ -187,7 +187,7 @@ class PictureFolder:
             "annotations": [],
         }
         write_json(self.list, listed)
-        if self._pictures:
+        if self._pictures and self.sheet is not None:
             write_bytes(self.sheet, _jpeg(contact_sheet(self._pictures), self.sheet), "choose another --sheet")
 
     def lines(self) -> Iterator[tuple[Path, str]]:

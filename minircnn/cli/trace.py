@@ -18,7 +18,8 @@ def trace(
 
     Example: minircnn trace runs/demo --image photo.jpg
     """
-    from minircnn.explain.capture import SENT, TRUTH, capture_step
+    from minircnn.explain.capture import TRUTH, capture_step
+    from minircnn.explain.scenario import SENT
 
     check_figures(json)
     step = capture_step(model, image, seed)

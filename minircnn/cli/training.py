@@ -1,12 +1,15 @@
 """`minircnn demo` and `minircnn train`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from minircnn.cli.console import Console, Stopped, figure, on_interrupt, print_measures, this_command
 from minircnn.errors import InputError
+
+if TYPE_CHECKING:
+    from minircnn.training.run_folder import RunFolder
 
 
 def demo(
@@ -74,7 +77,8 @@ def train(
 
     Example: minircnn train --data DeepFashion2 --out runs/first
     """
-    if resume is None and (data is None or out is None):
+    run = out if resume is None else resume
+    if run is None or (resume is None and data is None):
         raise InputError("train needs --data DIR and --out RUN to begin a run, or --resume RUN to go on with one")
     if resume is not None:
         _refuse_other_flags(ctx)
@@ -87,7 +91,7 @@ def train(
 
     if weights is not None and weights.startswith(("http:", "https:")):
         raise InputError("--weights takes a file; download it first, with: minircnn weights fetch URL")
-    folder = RunFolder(resume or out)
+    folder = RunFolder(run)
 
     def go_on() -> list[str]:
         return ["minircnn", "train", "--resume", str(folder.path)] if folder.holds_a_run else this_command()
@@ -134,7 +138,9 @@ def _refuse_other_flags(ctx: typer.Context) -> None:
     given = [
         f"--{name.replace('_', '-')}"
         for name in ctx.params
-        if name not in ("resume", "epochs", "data") and ctx.get_parameter_source(name).name == "COMMANDLINE"
+        if name not in ("resume", "epochs", "data")
+        and (source := ctx.get_parameter_source(name)) is not None
+        and source.name == "COMMANDLINE"
     ]
     if given:
         raise InputError(
@@ -143,7 +149,7 @@ def _refuse_other_flags(ctx: typer.Context) -> None:
         )
 
 
-def _kept(folder) -> str:
+def _kept(folder: "RunFolder") -> str:
     if folder.holds_a_run:
         return f"all steps up to the last checkpoint are in {folder.path}"
     return f"what is computed so far is in {folder.path}" if folder.path.is_dir() else "nothing was written yet"

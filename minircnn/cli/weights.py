@@ -144,9 +144,9 @@ def check(file: Weights) -> None:
         for words, share, right in answer.best:
             words = ", ".join(words.split(", ")[:2])
             print(f"  {100 * share:5.1f} %  {words}{'   <- right' if right else ''}")
-    right = sum(answer.right for answer in answers)
-    print(f"{right} of {len(answers)} photographs have a right class among their five")
-    if right < 2:  # one may be luck
+    recognised = sum(answer.right for answer in answers)
+    print(f"{recognised} of {len(answers)} photographs have a right class among their five")
+    if recognised < 2:  # one may be luck
         raise InputError(
             f"{file}: hardly anything is recognised; these are no weights of ImageNet's, or their pixels or order are "
             "others than they were taken for"

@@ -78,9 +78,9 @@ class AnnotationIndex:
         """Map an index file into memory; None if it is missing, damaged or of another fingerprint."""
         try:
             file = np.memmap(path, np.uint8, mode="r").view(np.ndarray)
-            magic, head_length, checksum = _PREAMBLE.unpack(file[: _PREAMBLE.size])
+            magic, head_length, checksum = _PREAMBLE.unpack(file[: _PREAMBLE.size].data)
             content = file[_PREAMBLE.size :]
-            if magic != _MAGIC or zlib.crc32(content) != checksum:
+            if magic != _MAGIC or zlib.crc32(content.data) != checksum:
                 return None
             header = json.loads(content[:head_length].tobytes())
             if header["fingerprint"] != fingerprint:
@@ -118,7 +118,7 @@ class IndexBuilder:
 
     def finish(self) -> AnnotationIndex:
         """The index of what was added."""
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             "names": np.frombuffer(bytes(self._names), np.uint8),
             "name_ends": np.array(self._name_ends, np.int64),
             "sizes": np.array(self._sizes, np.int32).reshape(-1, 2),

@@ -57,8 +57,8 @@ def write_photographs(originals: Path, out: Path) -> None:
     for name, original in PHOTOGRAPHS.items():
         image = Image.fromarray(read_image(originals / original))
         factor = min(1, SHORT_SIDE / min(image.size))
-        size = tuple(round(side * factor) for side in image.size)
-        image = image.resize(size, Image.Resampling.LANCZOS)
+        width, height = (round(side * factor) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
         image.save(out / name, quality=QUALITY, optimize=True, progressive=True)
 
 

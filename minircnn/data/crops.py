@@ -54,7 +54,7 @@ class CropMaterial:
                 f"{fashion_mnist}: its training garments hold some that detectors are tested on; give the folder that "
                 "holds Fashion-MNIST as it was published"
             )
-        return cls(garments, photographs, hashlib.sha256(garments.images).hexdigest())
+        return cls(garments, photographs, hashlib.sha256(garments.images.data).hexdigest())
 
     @classmethod
     def test(cls) -> "CropMaterial":

@@ -9,6 +9,7 @@ import operator
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -100,11 +101,20 @@ class DeepFashion2(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, position: int) -> Sample:
+    @overload
+    def __getitem__(self, position: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> "DeepFashion2": ...
+
+    def __getitem__(self, position: int | slice) -> "Sample | DeepFashion2":
+        """The sample at a position, or those of a slice: `samples[:100]` reads none of their files."""
+        if isinstance(position, slice):
+            return self._with(self._rows[position])
         position = operator.index(position)
         if not 0 <= position < len(self):
             raise IndexError(f"sample {position} of {len(self)}: positions are 0..{len(self) - 1}")
-        row = self._rows[position]
+        row = int(self._rows[position])
         path = self._folder / "image" / self._index.name(row)
         height, width = self._index.size(row)
         boxes, labels = self._index.items(row)
@@ -115,17 +125,20 @@ class DeepFashion2(Sequence[Sample]):
 
     def image_ids(self) -> Iterator[str]:
         """The samples' ids, without their boxes."""
-        return (_image_id(self._index.name(row)) for row in self._rows)
+        return (_image_id(self._index.name(row)) for row in self._rows.tolist())
 
     def boxes_count(self) -> int:
         """True boxes of all samples together."""
-        return sum(len(self._index.items(row)[1]) for row in self._rows)
+        return sum(len(self._index.items(row)[1]) for row in self._rows.tolist())
 
     def without(self, image_ids: Collection[str]) -> "DeepFashion2":
         """The same samples less those of these ids; the index is shared, not copied."""
-        view = copy.copy(self)
         stays = [image_id not in image_ids for image_id in self.image_ids()]
-        view._rows = self._rows[np.array(stays, bool)]
+        return self._with(self._rows[np.array(stays, bool)])
+
+    def _with(self, rows: np.ndarray) -> "DeepFashion2":
+        view = copy.copy(self)
+        view._rows = rows
         return view
 
 
@@ -152,9 +165,10 @@ def category_names(path: Path) -> tuple[str, ...]:
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f'{path}: not readable as JSON ({error}); write {{"classes": ["name", …]}}') from error
     names = content.get("classes") if isinstance(content, dict) else None
-    valid = isinstance(names, list) and names and all(isinstance(name, str) and name for name in names)
-    names = [unicodedata.normalize("NFC", name) for name in names] if valid else []
-    if not valid or len(set(names)) != len(names):
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        names = []
+    names = [unicodedata.normalize("NFC", name) for name in names]
+    if not names or len(set(names)) != len(names):
         raise InputError(f'{path}: expected {{"classes": ["name", …]}} with every name once; correct the key classes')
     return tuple(names)
 

@@ -120,8 +120,8 @@ def _materials(fashion_mnist: str | Path | None) -> tuple[dict[str, tuple[list[n
         train, held_out = idx_garments(fashion_mnist, "train"), idx_garments(fashion_mnist, "test")
     digest = hashlib.sha256()
     for garments in (train, held_out):
-        digest.update(garments.images)
-        digest.update(garments.labels)
+        digest.update(garments.images.data)
+        digest.update(garments.labels.data)
     validation, test = held_out.split_fifth()
     other_photographs = bundled_photographs("test")
     materials = {
@@ -189,4 +189,4 @@ def _item(item: Item) -> dict:
 def outline_polygons(visible: np.ndarray) -> list[list[int]]:
     """Outlines [x, y, x, y, …] of the visible parts, through the outermost pixels."""
     contours, _ = cv2.findContours(visible.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return [contour.ravel().tolist() for contour in contours if len(contour) >= 3]
+    return [[int(value) for value in contour.ravel()] for contour in contours if len(contour) >= 3]

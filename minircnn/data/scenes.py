@@ -60,14 +60,10 @@ def compose_scene(
     areas: list[int] = []  # pixels of each whole garment
     laid: list[tuple[int, tuple[int, int, int, int]]] = []
     for _ in range(rng.integers(1, MOST_GARMENTS + 1)):
-        for _ in range(DRAWS):
-            label, cutout = _draw(garments, size, rng)
-            corner = None if cutout is None else _find_place(cutout, owner, areas, rng)
-            if corner is not None:
-                break
-        else:
+        drawn = _draw_for(owner, areas, garments, rng)
+        if drawn is None:
             continue
-        x, y = corner
+        label, cutout, (x, y) = drawn
         height, width = cutout.mask.shape
         region = np.s_[y : y + height, x : x + width]
         canvas[region] += cutout.alpha[:, :, None] * (cutout.colour - canvas[region])
@@ -80,6 +76,18 @@ def compose_scene(
         visible = owner == index
         items.append(Item(label, box, visible, 1 - float(visible.sum()) / areas[index]))
     return image, items
+
+
+def _draw_for(
+    owner: np.ndarray, areas: list[int], garments: Garments, rng: np.random.Generator
+) -> tuple[int, Cutout, tuple[int, int]] | None:
+    """A garment with its label and the corner (x, y) of its place, or None where no garment that was tried has one."""
+    for _ in range(DRAWS):
+        label, cutout = _draw(garments, len(owner), rng)
+        corner = None if cutout is None else _find_place(cutout, owner, areas, rng)
+        if cutout is not None and corner is not None:
+            return label, cutout, corner
+    return None
 
 
 def _draw(garments: Garments, size: int, rng: np.random.Generator) -> tuple[int, Cutout | None]:

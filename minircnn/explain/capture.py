@@ -88,7 +88,8 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
         model.restate_offsets(statistics)
     proposals = propose(image, settings.proposals)
     boxes, labels, truth_from = _truth(model, image, image_path, proposals)
-    sample = Sample(image_path.stem, image_path, *image.shape[:2], boxes, labels)
+    height, width = image.shape[:2]
+    sample = Sample(image_path.stem, image_path, height, width, boxes, labels)
     rng = np.random.default_rng(seed)
     model.rng = model.drop6.rng = model.drop7.rng = rng
     preprocessing = model.architecture.preprocessing
@@ -100,7 +101,7 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
     if len(batch.labels) == 0:
         raise InputError(f"{image_path}: no proposal overlaps a true box enough to be sampled; take another image")
     convolutions = [name for name in model.backbone.layers if name.startswith("conv")]
-    lowest = next((name for name in convolutions if model.backbone.layers[name].weight.learns), None)
+    lowest = next((name for name in convolutions if model.backbone.layers[name].parameters()["weight"].learns), None)
     if down_to_the_image:
         for _, parameter in model.backbone.named_parameters():
             parameter.lr_multiplier = max(parameter.lr_multiplier, 1.0)
@@ -115,7 +116,7 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
             model.backward(dcls_score * np.float32(sent != "box"), dbbox_pred * np.float32(sent != "class"))
     return CapturedStep(
         image=image,
-        scale=preprocessing.image_scale(*image.shape[:2]),
+        scale=preprocessing.image_scale(height, width),
         batch=batch,
         class_names=model.class_names,
         truth_from=truth_from,
@@ -149,7 +150,8 @@ def _truth(model: FastRCNN, image: np.ndarray, path: Path, proposals: np.ndarray
     annotation = path.parent.parent / "annos" / f"{path.stem}.json"
     if path.parent.name == "image" and annotation.is_file():
         names = category_names(path.parent.parent.parent / "classes.json")
-        boxes, ids = read_annotation(annotation, *image.shape[:2], names)
+        height, width = image.shape[:2]
+        boxes, ids = read_annotation(annotation, height, width, names)
         label_of = {plain_name(name): label for label, name in enumerate(model.class_names, start=1)}
         labels = np.array([label_of.get(plain_name(names[number - 1]), 0) for number in ids], np.int64)
         return boxes[labels > 0], labels[labels > 0], "annotation"  # none of the model's classes: all background

@@ -5,7 +5,8 @@ import base64
 import cv2
 import numpy as np
 
-from minircnn.explain.capture import SENT, CapturedStep
+from minircnn.explain.capture import CapturedStep
+from minircnn.explain.scenario import SENT
 
 LONGEST = 480  # pixels of the photo and of its heat maps on the page
 HEAT = (214, 40, 120)  # RGB of the hottest place; less is more transparent
@@ -16,6 +17,7 @@ def model_data(step: CapturedStep) -> dict:
     H, W = step.image.shape[:2]
     fit = min(1.0, LONGEST / max(H, W))
     batch = step.batch
+    at_features, at_image = _arrived(step, "roi_pool"), _arrived(step, step.first)
     return {
         "photo": _jpeg(cv2.resize(step.image, None, fx=fit, fy=fit, interpolation=cv2.INTER_AREA)),
         "size": [W, H],
@@ -26,12 +28,12 @@ def model_data(step: CapturedStep) -> dict:
         "truthFrom": step.truth_from,
         "normalised": step.normalised,
         "losses": list(step.losses),
-        "cells": list(step.rows["roi_pool"].gradients[0].dx.shape[1:3]),
+        "cells": list(at_features[0].shape[1:3]),
         "lowest": step.lowest,
         "heat": {
             sent: {
-                "features": _heat(step.rows["roi_pool"].gradients[i].dx[0], step, fit),
-                "image": _heat(step.rows[step.first].gradients[i].dx[0], step, fit),
+                "features": _heat(at_features[i][0], step, fit),
+                "image": _heat(at_image[i][0], step, fit),
             }
             for i, sent in enumerate(SENT)
         },
@@ -47,6 +49,11 @@ def model_data(step: CapturedStep) -> dict:
             for row in step.rows
         ],
     }
+
+
+def _arrived(step: CapturedStep, layer: str) -> list[np.ndarray]:
+    """What was kept of the gradient with respect to a layer's input, for each of SENT in turn."""
+    return [gradient.dx for gradient in step.rows[layer].gradients if gradient.dx is not None]
 
 
 def _heat(gradient: np.ndarray, step: CapturedStep, fit: float) -> str:

@@ -7,6 +7,7 @@ that are shown, come from the installed package.
 
 import json
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
@@ -101,7 +102,7 @@ def page(language: str, scenario: Scenario, step: CapturedStep | None = None) ->
     )
 
 
-def _read(entry) -> str:
+def _read(entry: Traversable) -> str:
     return entry.read_text(encoding="utf-8")
 
 

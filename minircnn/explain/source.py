@@ -8,6 +8,7 @@ from pathlib import Path
 import minircnn
 
 ROOT = Path(minircnn.__file__).parent
+_NAMED = (ast.FunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,12 @@ class Step:
 def function_lines(file: str, name: str) -> tuple[list[str], int]:
     """The lines of a function from the first after its docstring, shifted left, and that line's number (from 1)."""
     text = (ROOT / file).read_text(encoding="utf-8")
-    node = ast.parse(text)
+    body: list[ast.stmt] = ast.parse(text).body
     for part in name.split("."):
-        (node,) = [inner for inner in node.body if getattr(inner, "name", None) == part]
+        (node,) = [inner for inner in body if isinstance(inner, _NAMED) and inner.name == part]
+        body = node.body
     has_docstring = ast.get_docstring(node) is not None
-    first = node.body[0].end_lineno + 1 if has_docstring else node.body[0].lineno
+    first = (body[0].end_lineno or 0) + 1 if has_docstring else body[0].lineno
     lines = text.splitlines()
     while not lines[first - 1].strip():  # between docstring and code
         first += 1

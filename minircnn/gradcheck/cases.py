@@ -5,6 +5,7 @@ below RoI pooling, run images to loss, and see whether the loss moves as the gra
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -35,6 +36,7 @@ def check_layer(
     layer.training = True
     upstream = rng.standard_normal(layer.forward(x, *extra).shape)
     dx = layer.backward(upstream)
+    assert dx is not None  # `needs_dx` is as it was made, True
     yield check_gradient(f"{name} dx", lambda at: float(np.vdot(upstream, layer.forward(at, *extra))), x, dx, rng)
     for short, parameter in layer.parameters().items():
         yield check_parameter(
@@ -46,7 +48,8 @@ def check_parameter(
     name: str, parameter: Parameter, loss: Callable[[], float], rng: np.random.Generator, step: float = 1e-4
 ) -> CheckRow:
     """One parameter's `grad` against the slope of `loss()` as the parameter moves."""
-    value = parameter.value.copy()
+    value, grad = parameter.value.copy(), parameter.grad
+    assert grad is not None  # a backward came before
 
     def loss_at(moved: np.ndarray) -> float:
         parameter.value[...] = moved
@@ -54,7 +57,7 @@ def check_parameter(
         parameter.value[...] = value
         return result
 
-    return check_gradient(name, loss_at, value, parameter.grad.copy(), rng, step)
+    return check_gradient(name, loss_at, value, grad.copy(), rng, step)
 
 
 def conv_layer(shape: tuple[int, int, int, int], rng: np.random.Generator, stride: int, padding: int) -> Conv:
@@ -106,11 +109,15 @@ def loss_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
         _, dpred = smooth_l1(pred, targets, labels, sigma)
         yield check_gradient(
             f"smooth_l1 dpred, σ = {sigma:g}",
-            lambda at, t=targets, s=sigma: smooth_l1(at, t, labels, s)[0],
+            partial(_box_loss, targets, labels, sigma),
             pred,
             dpred,
             rng,
         )
+
+
+def _box_loss(targets: np.ndarray, labels: np.ndarray, sigma: float, pred: np.ndarray) -> float:
+    return smooth_l1(pred, targets, labels, sigma)[0]
 
 
 def end_to_end_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
@@ -134,7 +141,9 @@ def end_to_end_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
     model.train()
     for title, class_weight, box_weight in (("box", 0, 1), ("class", 1, 0), ("both", 1, 1)):
 
-        def losses(outputs: tuple[np.ndarray, np.ndarray], c: int = class_weight, b: int = box_weight):
+        def losses(
+            outputs: tuple[np.ndarray, np.ndarray], c: int = class_weight, b: int = box_weight
+        ) -> tuple[float, np.ndarray, np.ndarray]:
             class_loss, dcls_score = softmax_cross_entropy(outputs[0], labels)
             box_loss, dbbox_pred = smooth_l1(outputs[1], targets, labels)
             return c * class_loss + b * box_loss, c * dcls_score, b * dbbox_pred
@@ -156,8 +165,8 @@ def smooth_loss(model: FastRCNN, images: np.ndarray, losses: Callable) -> Callab
 
     def decisions() -> list[np.ndarray]:
         """Which gates are open and which cells won, layer by layer."""
-        gates = [layer.y > 0 for layer in layers if isinstance(layer, ReLU)]
-        return gates + [layer.argmax for layer in layers if isinstance(layer, MaxPool | RoIPool)]
+        gates = [layer.saved("y") > 0 for layer in layers if isinstance(layer, ReLU)]
+        return gates + [layer.saved("argmax") for layer in layers if isinstance(layer, MaxPool | RoIPool)]
 
     model.forward(images, ROIS)
     before = decisions()
@@ -180,15 +189,18 @@ def check_pooled(
     """The gradient that arrives at the pooled features, against nudging them."""
     pooled = model.roi_pool.forward(model.forward_features(images), ROIS)
     _, dcls_score, dbbox_pred = losses(model.forward_pooled(pooled))
-    gates = model.relu6.y > 0, model.relu7.y > 0
+    before = _open_gates(model)
     dpooled = model.backward_pooled(dcls_score, dbbox_pred)
 
     def loss_at(at: np.ndarray) -> float:
         value = float(losses(model.forward_pooled(at))[0])
-        unchanged = np.array_equal(gates[0], model.relu6.y > 0) and np.array_equal(gates[1], model.relu7.y > 0)
-        return value if unchanged else float("nan")
+        return value if np.array_equal(before, _open_gates(model)) else float("nan")
 
     return check_gradient(name, loss_at, pooled, dpooled, rng, step=1e-6)
+
+
+def _open_gates(model: FastRCNN) -> np.ndarray:
+    return np.concatenate([relu.saved("y") > 0 for relu in (model.relu6, model.relu7)], axis=1)
 
 
 def run_all(seed: int = 0) -> Iterator[CheckRow]:

@@ -87,6 +87,6 @@ def _generate_product_tile(context, builder, signature, arguments):
 
 @overload(product_tile)
 def _compiled_product_tile(a, a_start, a_row, a_k, b, b_start, b_k, K, c, c_start, c_row, add):
-    return lambda a, a_start, a_row, a_k, b, b_start, b_k, K, c, c_start, c_row, add: _product_tile(
+    return lambda a, a_start, a_row, a_k, b, b_start, b_k, K, c, c_start, c_row, add: _product_tile(  # type: ignore[call-arg]
         a, a_start, a_row, a_k, b, b_start, b_k, K, c, c_start, c_row, add
     )

@@ -4,6 +4,8 @@
 once, `store` puts them back. Where Numba is switched off (`NUMBA_DISABLE_JIT=1`) a vector is a small NumPy array and
 everything here runs, slowly, in a debugger. Nothing here checks an index.
 """
+# Numba's own hints know neither its types nor its intrinsics:
+# mypy: disable-error-code="attr-defined, call-arg"
 
 import operator
 

@@ -31,7 +31,7 @@ class Preprocessing:
     short_side: int
     long_side: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.channel_order not in ("RGB", "BGR"):
             raise ValueError(f"channel_order should be RGB or BGR, not {self.channel_order!r}")
         for name in ("mean", "scale"):

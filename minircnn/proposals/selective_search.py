@@ -54,7 +54,7 @@ class ProposalSettings:
     max_image_side: int = 500
     limit: int = 2000
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.mode not in ("fast", "quality"):
             raise InputError(f"proposals: mode should be fast or quality, not {self.mode!r}")
         least = {"base_k": 1, "min_side": 0, "max_image_side": 16, "limit": 1}

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -36,8 +37,8 @@ class Line:
     dots : mark every point
     """
 
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Sequence[float] | np.ndarray
+    y: Sequence[float] | np.ndarray
     colour: str
     faint: bool = False
     dashed: bool = False
@@ -66,7 +67,7 @@ def chart(lines: Sequence[Line], x_name: str, top: float | None = None, log: boo
         axes = figure.add_subplot(xlabel=x_name)
         for line, (x, y) in zip(lines, points, strict=True):
             kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(int))
-            drawn = {"alpha": 0.3, "linewidth": 0.9} if line.faint else {}
+            drawn: dict[str, Any] = {"alpha": 0.3, "linewidth": 0.9} if line.faint else {}
             drawn |= {"linestyle": "--"} if line.dashed else {}
             drawn |= {"marker": "o"} if line.dots or len(kept) == 1 else {}
             axes.plot(x[kept], y[kept], color=COLOURS[line.colour], clip_on=not line.dots, in_layout=False, **drawn)
@@ -101,7 +102,7 @@ def precision_recall_chart(recall: np.ndarray, precision: np.ndarray, at: int, b
     best : (recall, precision) of the best F1, marked by a ring
     """
     with matplotlib.rc_context(fname=STYLE):
-        figure = Figure(figsize=SMALL, layout="none")
+        figure = Figure(figsize=SMALL, layout="none")  # type: ignore[arg-type]  # Matplotlib's hints forget it
         axes = figure.add_axes((0.1, 0.12, 0.86, 0.84), xlim=(0, 1), ylim=(0, 1.02))
         axes.set_xticks([0, 0.5, 1], ["0", "", "1"])
         axes.set_yticks([0, 0.5, 1], ["", "", "1"])
@@ -126,7 +127,7 @@ def as_page(figure: Figure, label: str, name: str) -> str:
     FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = content.getvalue()
     text = text[text.index("<svg") :]
-    box = re.search(r'viewBox="[^"]*"', text).group()
+    box = re.findall(r'viewBox="[^"]*"', text)[0]
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r"^<svg[^>]*>", f'<svg class="{name}" {box} role="img" aria-label="{label}">', text)
     text = re.sub(r"font-family: [^;\"]*(; )?", "", text).replace("xlink:href", "href")

@@ -69,7 +69,7 @@ def draw_detections(
     height = max(13, round(max(picture.size) / 34))
     taken: list[Box] = []
     for box, label, text in zip(placed, labels, words, strict=True):
-        font = ImageFont.truetype(_font_file(text), height)
+        font = ImageFont.truetype(_font_file(text) or _own_font(), height)
         taken.append(_write(pen, box, text, class_colour(int(label)), font, taken, picture.size))
     return np.array(picture)
 
@@ -78,8 +78,8 @@ def fitted(pixels: np.ndarray, side: int = 400) -> np.ndarray:
     """A picture (H, W, 3) uint8 scaled so that its longer side has `side` pixels."""
     picture = Image.fromarray(pixels)
     scale = side / max(picture.size)
-    size = tuple(max(1, round(length * scale)) for length in picture.size)
-    return np.array(picture.resize(size, Image.Resampling.LANCZOS))
+    width, height = (max(1, round(length * scale)) for length in picture.size)
+    return np.array(picture.resize((width, height), Image.Resampling.LANCZOS))
 
 
 def contact_sheet(pictures: Sequence[np.ndarray], side: int = 400, gap: int = 8) -> np.ndarray:
@@ -157,14 +157,19 @@ def _shared(a: Box, b: Box) -> float:
 @functools.lru_cache(maxsize=1024)
 def _font_file(text: str) -> str | None:
     """The first font file with all characters of `text` and of scores: Matplotlib's DejaVu Sans, then the system's."""
-    from matplotlib import font_manager, get_data_path
+    from matplotlib import font_manager
 
-    own = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
     wanted = {ord(character) for character in text + " .0123456789"}
-    if wanted <= _characters(str(own)):
-        return str(own)
+    if wanted <= _characters(_own_font()):
+        return _own_font()
     upright_first = sorted(font_manager.findSystemFonts(), key=lambda file: ("Regular" not in file, file))
     return next((file for file in upright_first if wanted <= _characters(file)), None)
+
+
+def _own_font() -> str:
+    from matplotlib import get_data_path
+
+    return str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -5,6 +5,7 @@
 
 import html
 import math
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from minircnn.metrics import Evaluation
@@ -58,7 +59,7 @@ def about(metrics: dict, settings: dict, boxes: int) -> str:
     return table(rows, "facts") if rows else ""
 
 
-def sizes(metrics: dict, truths: list) -> str:
+def sizes(metrics: dict, truths: Sequence) -> str:
     """AP by COCO's three sizes, with the boxes in each."""
     edges = ("area up to 32² pixels", "32² to 96²", "96² and more")
     counts = [0, 0, 0]

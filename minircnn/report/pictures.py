@@ -40,7 +40,8 @@ def _boxes(boxes: Sequence[tuple[np.ndarray, str, str]], truth: Sample) -> str:
 
     Only the browser knows how large a label is; here it is taken for LABEL of a picture's width.
     """
-    drawn, taken = [], []
+    drawn: list[str] = []
+    taken: list[np.ndarray] = []
     for box, style, words in boxes:
         x1, y1, x2, y2 = (float(v) / side for v, side in zip(box, (truth.width, truth.height) * 2, strict=True))
         width, height = LABEL[0] * len(words), LABEL[1] * truth.width / truth.height
@@ -50,7 +51,7 @@ def _boxes(boxes: Sequence[tuple[np.ndarray, str, str]], truth: Sample) -> str:
         places = {name: np.array([[left, top, left + width, top + height]]) for name, top in tops.items()}
         inside = {name: place for name, place in places.items() if place[0, 1] >= 0 and place[0, 3] <= 1}
         free = {n: sum(iou_matrix(place, other).item() for other in taken) for n, place in inside.items()}
-        where = min(free, key=free.get, default="top")
+        where = min(free, key=lambda name: free[name], default="top")
         taken.append(places[where])
         frame = f"left:{x1:.2%};top:{y1:.2%};width:{x2 - x1:.2%};height:{y2 - y1:.2%}"
         label = f'<b class="{side} {where}">{html.escape(words)}</b>'

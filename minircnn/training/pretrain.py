@@ -231,7 +231,8 @@ def as_input(crops: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     As `Preprocessing.apply`, without its scaling: in a crop a garment has the size that it has in a scene.
     """
     ordered = crops[..., ::-1] if preprocessing.channel_order == "BGR" else crops
-    return (ordered.astype(np.float32) - np.float32(preprocessing.mean)) / np.float32(preprocessing.scale)
+    mean, scale = (np.array(each, np.float32) for each in (preprocessing.mean, preprocessing.scale))
+    return (ordered.astype(np.float32) - mean) / scale
 
 
 def check_out(out: Path) -> None:

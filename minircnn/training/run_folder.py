@@ -10,6 +10,7 @@ import signal
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from minircnn.errors import InputError
 from minircnn.files import (
@@ -130,9 +131,9 @@ class StopRequest(AbstractContextManager):
     A second Ctrl-C ends at once, with the checkpoint that is there. Outside the main thread nothing is caught.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asked = False
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
@@ -140,7 +141,7 @@ class StopRequest(AbstractContextManager):
                 self._before[number] = signal.signal(number, self._ask)
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

@@ -7,6 +7,7 @@ resumed and repeated. Each stage's own settings are frozen dataclasses next to t
 import math
 import os
 from dataclasses import asdict, dataclass, field, replace
+from typing import TypeVar
 
 from minircnn.detection import DetectionSettings
 from minircnn.errors import InputError
@@ -62,6 +63,7 @@ RANGES = {  # name → kind of number, least, most; a least of 0 is itself allow
     "validation_images": (int, 1, UNBOUNDED),
     "checkpoint_seconds": (int | float, 0, 1_000_000),
 }
+Number = TypeVar("Number", int, float)
 OPTIONAL = ("epochs", "lr", "images_per_step", "limit", "validation_limit")
 
 
@@ -113,7 +115,7 @@ class TrainSettings:
     proposals: ProposalSettings = field(default_factory=ProposalSettings)
     detection: DetectionSettings = field(default_factory=DetectionSettings)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, (kind, least, most) in RANGES.items():
             value = getattr(self, name)
             if value is None and name in OPTIONAL:
@@ -157,14 +159,22 @@ class TrainSettings:
         )
 
     def steps(self, images: int) -> int:
-        """Training steps of the whole run; settings must be resolved."""
-        return max(1, round(self.epochs * images / self.images_per_step))
+        """Training steps of the whole run; settings must be resolved, here and below."""
+        return max(1, round(_resolved(self.epochs) * images / _resolved(self.images_per_step)))
+
+    def images_of_a_step(self, images: int) -> int:
+        """How many of a training set of `images` each step sees."""
+        return min(_resolved(self.images_per_step), images)
+
+    def epochs_after(self, steps: int, images: int) -> float:
+        """How many times a training set of `images` has been seen after so many steps."""
+        return steps * _resolved(self.images_per_step) / images
 
     def schedule(self, steps: int) -> StepSchedule:
         """The learning rate of each step."""
         suits = DEFAULTS[self.backbone]
         milestones = tuple(round(fraction * steps) for fraction in suits.drops)
-        return StepSchedule(self.lr, milestones, warmup_steps=min(suits.warmup_steps, steps // 4))
+        return StepSchedule(_resolved(self.lr), milestones, warmup_steps=min(suits.warmup_steps, steps // 4))
 
     def to_dict(self) -> dict:
         """JSON-ready."""
@@ -184,3 +194,9 @@ class TrainSettings:
             raise InputError(
                 f"the run's settings.json is damaged or of another version ({error}); start a new run"
             ) from None
+
+
+def _resolved(value: Number | None) -> Number:
+    if value is None:
+        raise ValueError("the settings leave something open: call resolve first")
+    return value

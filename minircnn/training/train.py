@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.data.progress import Progress, silent
+from minircnn.data.sample import Sample
 from minircnn.errors import InputError
 from minircnn.evaluate import evaluate_model
 from minircnn.models import FastRCNN
@@ -114,7 +115,7 @@ class Training:
             checkpoint, note = load_newest(folder.last, folder.previous)
             state = checkpoint.state
             if settings.steps(state.images) < state.step:
-                done = state.step * settings.images_per_step / state.images
+                done = settings.epochs_after(state.step, state.images)
                 raise InputError(f"epochs is {settings.epochs:g}, and {done:g} are done already; give at least as many")
             if not Path(settings.data).is_dir():
                 raise InputError(f"{settings.data} is not there any more; say where the data lies now with --data DIR")
@@ -147,15 +148,15 @@ class Training:
             seconds=self.seconds,
             best_score=self.best_score,
             history=self.history,
-            generator=self.rng.bit_generator.state,
+            generator=dict(self.rng.bit_generator.state),
             started_from=self.started_from,
         )
         save_checkpoint(folder.last, folder.previous, self.model, self.optimiser, self.order, state)
 
     def next_batch(self) -> Batch:
         """The next images in the epoch's random order; a new epoch draws a new order."""
-        chosen = []
-        while len(chosen) < min(self.settings.images_per_step, self.images):
+        chosen: list[Sample] = []
+        while len(chosen) < self.settings.images_of_a_step(self.images):
             if self.position == len(self.order):
                 self.order, self.position = self.rng.permutation(self.images), 0
             chosen.append(self.data.train[int(self.order[self.position])])
@@ -217,7 +218,7 @@ class Training:
         self.folder.append_log(
             {
                 "step": self.step,
-                "epoch": self.step * self.settings.images_per_step / self.images,
+                "epoch": self.settings.epochs_after(self.step, self.images),
                 "lr": self.schedule(self.step - 1),
                 "loss": loss_cls + loss_bbox,
                 "loss_cls": loss_cls,
@@ -240,7 +241,7 @@ class Training:
         some = self.data.validation_subset(self.settings.validation_images)
         found = evaluate_model(self.model, some, self.data.cache, self.settings.detection, progress, "validation")
         scores = {key: value for key, value in found[0].as_metrics().items() if key in ("mAP50", "mAP75", "AP")}
-        epoch = self.step * self.settings.images_per_step / self.images
+        epoch = self.settings.epochs_after(self.step, self.images)
         self.history.append({"epoch": epoch, "step": self.step, **scores})
         if (scores["AP"] or 0.0) >= self.best_score:
             self.best_score = scores["AP"] or 0.0

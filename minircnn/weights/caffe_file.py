@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.errors import InputError
-from minircnn.weights.protobuf import BYTES, VARINT, Span, fields, mapped, numbers, text
+from minircnn.weights.protobuf import Span, fields, mapped, numbers, text
 from minircnn.weights.stored import Stored, at
 
 KINDS = {100: (1, 7), 2: (4, 6)}  # a net's field of a layer → the layer's fields of its name and its blobs
@@ -29,10 +29,10 @@ def read_caffe_file(path: str | Path) -> dict[str, Stored]:
     path = Path(path)
     try:
         with mapped(path) as data:
-            tensors = {}
-            for number, kind, value in fields(data, (0, len(data))):
-                if number in KINDS and kind == BYTES:
-                    tensors |= _layer(data, value, *KINDS[number], path)
+            tensors: dict[str, Stored] = {}
+            for number, _, span in fields(data, (0, len(data))):
+                if number in KINDS and span:
+                    tensors |= _layer(data, span, *KINDS[number], path)
     except (OSError, ValueError, OverflowError) as error:
         raise InputError(f"{path} is no .caffemodel, or it is damaged ({error}); take another copy") from None
     if not tensors:
@@ -42,11 +42,11 @@ def read_caffe_file(path: str | Path) -> dict[str, Stored]:
 
 def _layer(data: mmap.mmap, span: Span, name_field: int, blobs_field: int, path: Path) -> dict[str, Stored]:
     name, blobs = "", []
-    for number, kind, value in fields(data, span):
-        if number == name_field and kind == BYTES:
-            name = text(data, value)
-        elif number == blobs_field and kind == BYTES:
-            blobs.append(_blob(data, value, path))
+    for number, _, within in fields(data, span):
+        if number == name_field and within:
+            name = text(data, within)
+        elif number == blobs_field and within:
+            blobs.append(_blob(data, within, path))
     if len(blobs) > 2:
         return {f"{name}.{place}": blob for place, blob in enumerate(blobs)}  # a normalisation's: nobody asks for it
     found = {}
@@ -61,14 +61,16 @@ def _layer(data: mmap.mmap, span: Span, name_field: int, blobs_field: int, path:
 
 
 def _blob(data: mmap.mmap, span: Span, path: Path) -> Stored:
-    shape, old, values = None, {}, []
-    for number, kind, value in fields(data, span):
-        if number == 7 and kind == BYTES:
-            shape = [size for n, k, v in fields(data, value) if n == 1 for size in numbers(data, k, v)]
-        elif number in (1, 2, 3, 4) and kind == VARINT:
+    shape: list[int] | None = None
+    old: dict[int, int] = {}
+    values: list[Span] = []
+    for number, value, within in fields(data, span):
+        if number == 7 and within:
+            shape = [size for n, one, many in fields(data, within) if n == 1 for size in numbers(data, one, many)]
+        elif number in (1, 2, 3, 4) and value is not None:
             old[number] = value
-        elif number == 5 and kind == BYTES:
-            values.append(value)
+        elif number == 5 and within:
+            values.append(within)
     if shape is None:
         shape = [old.get(axis, 1) for axis in (1, 2, 3, 4)]
     if len(values) != 1 or values[0][1] - values[0][0] != 4 * math.prod(shape):

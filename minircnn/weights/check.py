@@ -37,7 +37,7 @@ class Answer:
 def class_names() -> list[tuple[str, str]]:
     """ImageNet's 1000 classes in the order of a classifier's outputs: WordNet's number and words."""
     text = resources.files("minircnn.data").joinpath("bundled", "imagenet_classes.txt").read_text(encoding="utf-8")
-    return [tuple(line.split(" ", 1)) for line in text.splitlines()]
+    return [(number, words) for number, _, words in (line.partition(" ") for line in text.splitlines())]
 
 
 def look(model: VGGClassifier, preprocessing: Preprocessing) -> Iterator[Answer]:

@@ -40,7 +40,8 @@ def convert(found: Pretrained, out: Path) -> None:
             "sha256": sha256(path),
         },
     }
-    header, place = {"__metadata__": {CONVERTED_KEY: json.dumps(description)}}, 0
+    header: dict[str, dict] = {"__metadata__": {CONVERTED_KEY: json.dumps(description)}}
+    place = 0
     for name, source in found.sources.items():
         count = 4 * source.count
         header[name] = {"dtype": "F32", "shape": list(source.shape), "data_offsets": [place, place + count]}
@@ -50,4 +51,4 @@ def convert(found: Pretrained, out: Path) -> None:
     with written_whole(out) as temporary, temporary.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for source in found.sources.values():
-            file.write(memoryview(source.array()).cast("B"))
+            file.write(source.array().data.cast("B"))

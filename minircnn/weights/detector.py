@@ -36,13 +36,11 @@ def read_detector(path: Path) -> FastRCNN:
     outputs, offsets = (found.sources[f"{layer}.bias"].shape[0] for layer in ("cls_score", "bbox_pred"))
     if offsets != 4 * outputs or outputs < 2:
         raise InputError(f"{path}: bbox_pred has {offsets} outputs, not four for each of cls_score's {outputs}")
-    ranks = tuple(
-        found.sources[f"{layer}.first"].shape[1] if f"{layer}.first" in found.sources else None
-        for layer in ("fc6", "fc7")
-    )
-    if (ranks[0] is None) != (ranks[1] is None):
+    halves = [found.sources[name] for name in ("fc6.first", "fc7.first") if name in found.sources]
+    if len(halves) == 1:
         raise InputError(f"{path} has one of fc6 and fc7 in halves and the other whole; give one with both alike")
-    architecture = replace(vgg16(), preprocessing=found.preprocessing, ranks=ranks if ranks[0] else None)
+    ranks = (halves[0].shape[1], halves[1].shape[1]) if halves else None
+    architecture = replace(vgg16(), preprocessing=found.preprocessing, ranks=ranks)
     names = VOC if outputs == len(VOC) + 1 else None
     given = {name.split(".")[0] for name in found.sources}
     model = FastRCNN(architecture, outputs - 1, np.random.default_rng(0), names, blank=given)

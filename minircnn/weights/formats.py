@@ -4,6 +4,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from minircnn.errors import InputError
 from minircnn.files import reason
@@ -40,7 +41,7 @@ class Contents:
     flatten: str | None = None
     dense: str | None = None
     origin: str = ""
-    pixels: dict[str, object] | None = None
+    pixels: dict[str, Any] | None = None
 
 
 def read_contents(path: str | Path) -> Contents:
@@ -116,7 +117,7 @@ def is_foreign(path: Path) -> bool:
         return False
 
 
-def converted(metadata: dict[str, str], path: Path) -> dict[str, object]:
+def converted(metadata: dict[str, str], path: Path) -> dict[str, Any]:
     """`origin` and `pixels` of a file that was converted, from its metadata; nothing for others.
 
     Raises

@@ -12,9 +12,14 @@ import re
 import struct
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from minircnn.errors import InputError
 from minircnn.weights.stored import UNREADABLE, Stored, at
+
+if TYPE_CHECKING:
+    import h5py
+    from typing_extensions import Buffer
 
 ENTRY = "model.weights.h5"
 HDF = b"\x89HDF\r\n\x1a\n"
@@ -44,7 +49,7 @@ def read_keras_file(path: str | Path) -> dict[str, Stored]:
         raise InputError(f"{path} is no Keras file, or it is damaged ({error}); take another copy") from None
 
 
-def _arrays(file: object, path: Path, start: int) -> dict[str, Stored]:
+def _arrays(file: "h5py.File", path: Path, start: int) -> dict[str, Stored]:
     import h5py
 
     found: dict[str, Stored] = {}
@@ -108,9 +113,9 @@ class _Window(io.RawIOBase):
     def tell(self) -> int:
         return self.place
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: "Buffer") -> int:
         self.file.seek(self.start + self.place)
-        count = self.file.readinto(memoryview(buffer)[: max(0, self.length - self.place)])
+        count = self.file.readinto(memoryview(buffer)[: max(0, self.length - self.place)]) or 0
         self.place += count
         return count
 

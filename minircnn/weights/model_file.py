@@ -68,7 +68,7 @@ def _check_sizes(
     pooled_height, pooled_width = output_size
     hidden6, hidden7 = architecture.hidden
     pooled = pooled_height * pooled_width * architecture.channels
-    shapes = {"fc6.weight": (pooled, hidden6), "fc7.weight": (hidden6, hidden7)}
+    shapes: dict[str, tuple[int, ...]] = {"fc6.weight": (pooled, hidden6), "fc7.weight": (hidden6, hidden7)}
     if architecture.ranks is not None:
         rank6, rank7 = architecture.ranks
         shapes = {"fc6.first": (pooled, rank6), "fc6.second": (rank6, hidden6)}
@@ -119,7 +119,7 @@ def _checksum(tensors: dict[str, np.ndarray], text: str) -> str:
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
         checksum = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), checksum)
-        checksum = zlib.crc32(array.reshape(-1).view(np.uint8), checksum)
+        checksum = zlib.crc32(array.reshape(-1).view(np.uint8).data, checksum)
     return f"{checksum:08x}"
 
 
@@ -167,22 +167,24 @@ def assign(model: FastRCNN, tensors: dict[str, np.ndarray], path: Path) -> None:
     InputError : one is missing or misshapen, so it is another architecture's, or is not finite
     """
     for name, parameter in model.named_parameters():
-        stored = tensors.get(name)
         wanted_by = f"{model.architecture.name} for {model.num_classes} classes"
-        check_shape(name, stored, parameter.value.shape, wanted_by, path)
+        stored = check_shape(name, tensors.get(name), parameter.value.shape, wanted_by, path)
         if not np.isfinite(stored).all():
             raise InputError(f"{path}: {name} holds values that are not finite; take another copy, or train again")
         parameter.value[...] = stored
 
 
-def check_shape(name: str, stored: np.ndarray | None, expected: tuple[int, ...], wanted_by: str, path: Path) -> None:
-    """Raise InputError unless an array is there and has the shape that `wanted_by`, in words, needs."""
+def check_shape(
+    name: str, stored: np.ndarray | None, expected: tuple[int, ...], wanted_by: str, path: Path
+) -> np.ndarray:
+    """The array, or InputError unless it is there and has the shape that `wanted_by`, in words, needs."""
     if stored is None or stored.shape != expected:
         found = "is missing" if stored is None else f"has shape {stored.shape}"
         raise InputError(
             f"{path} is of another architecture: {name} {found} where {wanted_by} needs {expected}; give the file that "
             "belongs to this model"
         )
+    return stored
 
 
 def load_model(path: str | Path) -> FastRCNN:

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.errors import InputError
-from minircnn.weights.protobuf import BYTES, VARINT, Span, fields, mapped, numbers, text
+from minircnn.weights.protobuf import Span, fields, mapped, numbers, text
 from minircnn.weights.stored import BFLOAT16, Stored, at
 
-TYPES = {
+TYPES: dict[int, np.dtype] = {
     1: np.dtype("<f4"),
     2: np.dtype("u1"),
     3: np.dtype("i1"),
@@ -52,15 +52,16 @@ def read_onnx_file(path: str | Path) -> tuple[dict[str, Stored], str, str]:
     path = Path(path)
     try:
         with mapped(path) as data:
-            graphs = [value for number, kind, value in fields(data, (0, len(data))) if (number, kind) == (7, BYTES)]
+            graphs = [span for number, _, span in fields(data, (0, len(data))) if number == 7 and span]
             if len(graphs) != 1:
                 raise ValueError(f"{len(graphs)} graphs in it")
-            tensors, nodes = {}, []
-            for number, kind, value in fields(data, graphs[0]):
-                if number == 1 and kind == BYTES:
-                    nodes.append(_node(data, value, path))
-                elif number == 5 and kind == BYTES:
-                    tensors.update([_tensor(data, value, path)])
+            tensors: dict[str, Stored] = {}
+            nodes: list[_Node] = []
+            for number, _, span in fields(data, graphs[0]):
+                if number == 1 and span:
+                    nodes.append(_node(data, span, path))
+                elif number == 5 and span:
+                    tensors.update([_tensor(data, span, path)])
     except (OSError, ValueError, OverflowError) as error:
         raise InputError(f"{path} is no ONNX file, or it is damaged ({error}); take another copy") from None
     return _layers(tensors, nodes, path)
@@ -108,43 +109,45 @@ def _added(nodes: list[_Node], node: _Node, tensors: dict[str, Stored]) -> str |
 
 def _node(data: mmap.mmap, span: Span, path: Path) -> _Node:
     node = _Node()
-    for number, kind, value in fields(data, span):
-        if kind != BYTES:
+    for number, _, within in fields(data, span):
+        if within is None:
             continue
         if number == 1:
-            node.inputs.append(text(data, value))
+            node.inputs.append(text(data, within))
         elif number == 2:
-            node.outputs.append(text(data, value))
+            node.outputs.append(text(data, within))
         elif number == 4:
-            node.kind = text(data, value)
+            node.kind = text(data, within)
         elif number == 5:
             name, found = "", []
-            for n, k, v in fields(data, value):
-                if n == 1 and k == BYTES:
-                    name = text(data, v)
-                elif (n == 3 and k == VARINT) or n == 8:
-                    found += numbers(data, k, v)
-                elif n == 5 and k == BYTES:
-                    node.tensor = _tensor(data, v, path)[1]
+            for part, value, inner in fields(data, within):
+                if part == 1 and inner:
+                    name = text(data, inner)
+                elif (part == 3 and value is not None) or part == 8:
+                    found += numbers(data, value, inner)
+                elif part == 5 and inner:
+                    node.tensor = _tensor(data, inner, path)[1]
             node.numbers[name] = found
     return node
 
 
 def _tensor(data: mmap.mmap, span: Span, path: Path) -> tuple[str, Stored]:
-    name, shape, kind_of, where, outside = "", [], 0, None, {}
-    for number, kind, value in fields(data, span):
+    name, kind, where = "", 0, None
+    shape: list[int] = []
+    outside: dict[str, str] = {}
+    for number, value, within in fields(data, span):
         if number == 1:
-            shape += numbers(data, kind, value)
-        elif number == 2 and kind == VARINT:
-            kind_of = value
-        elif number in (4, 9, 10) and kind == BYTES:
-            where = value
-        elif number == 8 and kind == BYTES:
-            name = text(data, value)
-        elif number == 13 and kind == BYTES:
-            pair = {n: text(data, v) for n, k, v in fields(data, value) if k == BYTES}
+            shape += numbers(data, value, within)
+        elif number == 2 and value is not None:
+            kind = value
+        elif number in (4, 9, 10) and within:
+            where = within
+        elif number == 8 and within:
+            name = text(data, within)
+        elif number == 13 and within:
+            pair = {part: text(data, inner) for part, _, inner in fields(data, within) if inner}
             outside[pair.get(1, "")] = pair.get(2, "")
-    dtype = TYPES.get(kind_of, np.dtype("V1"))
+    dtype = TYPES.get(kind, np.dtype("V1"))
     count = math.prod(shape) * dtype.itemsize
     if outside:
         return name, Stored(path, at(*_outside(outside, path, count)), dtype, tuple(shape))

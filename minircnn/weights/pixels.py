@@ -6,12 +6,13 @@ Keras shows for `block1_conv1`, of torchvision's those of `features.0.weight`.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from minircnn.errors import InputError
 
-Pixels = dict[str, object]  # fields of Preprocessing; none where Fast R-CNN's own stay
+Pixels = dict[str, Any]  # fields of Preprocessing; none where Fast R-CNN's own stay
 
 CAFFE_KERNEL = (0.42947057, 0.373467, -0.061360113, 0.27476987)  # [0, 0, blue, 0:4] in (KH, KW, C, OC)
 TORCHVISION_KERNEL = (-0.5537, 0.1427, 0.5290)  # [0, 0:3, red, 0], as printed

@@ -39,8 +39,10 @@ def varint(data: mmap.mmap, place: int, end: int) -> tuple[int, int]:
     raise ValueError("a number in it does not end")
 
 
-def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int, int | Span]]:
-    """(number, kind, value) of each field of the message in `span`; a value with a length is given as its span.
+def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int | None, Span | None]]:
+    """(field's number, value, span) of the message in `span`: a varint has a value, what has a length a span.
+
+    What has 8 or 4 bytes has neither: no shape, name or weight stands in such a field.
 
     Raises
     ------
@@ -52,21 +54,20 @@ def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int, int | Span]]
             return
         key, place = varint(data, place, end)
         number, kind = key >> 3, key & 7
+        value, within = None, None
         if kind == VARINT:
             value, place = varint(data, place, end)
         elif kind == BYTES:
             length, place = varint(data, place, end)
-            value = place, place + length
+            within = place, place + length
             place += length
         elif kind in (EIGHT, FOUR):
-            length = 8 if kind == EIGHT else 4
-            value = int.from_bytes(data[place : place + length], "little")
-            place += length
+            place += 8 if kind == EIGHT else 4
         else:
             raise ValueError(f"a field of kind {kind} in it")
         if place > end or number == 0:
             raise ValueError("a field reaches beyond its message")
-        yield number, kind, value
+        yield number, value, within
     raise ValueError("it has more fields than any file of weights")
 
 
@@ -82,12 +83,12 @@ def text(data: mmap.mmap, span: Span, longest: int = 1 << 16) -> str:
     return data[span[0] : span[1]].decode()
 
 
-def numbers(data: mmap.mmap, kind: int, value: int | Span) -> list[int]:
+def numbers(data: mmap.mmap, value: int | None, span: Span | None) -> list[int]:
     """A repeated integer field, whether packed or one by one; no more than 16, as axes have."""
-    if kind == VARINT:
+    if value is not None:
         return [value]
-    place, end = value
-    found = []
+    found: list[int] = []
+    place, end = span or (0, 0)
     while place < end and len(found) < 16:
         number, place = varint(data, place, end)
         found.append(number)

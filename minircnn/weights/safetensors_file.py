@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from minircnn.errors import InputError
 from minircnn.weights.stored import BFLOAT16, Stored, at
 
-TYPES = {
+TYPES: dict[str, np.dtype] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),

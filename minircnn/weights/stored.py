@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Stored:
     """
 
     path: Path
-    open_at: Callable[[], BinaryIO]
+    open_at: Callable[[], IO[bytes]]
     dtype: np.dtype
     shape: tuple[int, ...]
     strides: tuple[int, ...] | None = None
@@ -66,7 +66,7 @@ class Stored:
             return replace(self, shape=shape)
         strides, axes = [], list(shape)
         for size, step in zip(self.shape, self.strides, strict=True):
-            parts = []
+            parts: list[int] = []
             while axes and math.prod(parts) * axes[0] <= size and (math.prod(parts) < size or axes[0] == 1):
                 parts.append(axes.pop(0))
             if math.prod(parts) != size:
@@ -118,7 +118,7 @@ class Stored:
         """`strides`, or those of C order."""
         return self.strides or tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
 
-    def _with_gaps(self, file: BinaryIO) -> np.ndarray:
+    def _with_gaps(self, file: IO[bytes]) -> np.ndarray:
         """A single value, none, or some of a larger array's, from the first of them to the last in one piece."""
         reach = 1 + sum((size - 1) * step for size, step in zip(self.shape, self._steps, strict=True))
         flat = _widened(np.frombuffer(_exactly(file, reach * self.dtype.itemsize if self.size else 0), self.dtype))
@@ -133,10 +133,10 @@ def damaged(path: Path, error: BaseException) -> InputError:
     return InputError(f"{path} cannot be read, or it is damaged ({why}); take another copy")
 
 
-def at(path: Path, offset: int) -> Callable[[], BinaryIO]:
+def at(path: Path, offset: int) -> Callable[[], IO[bytes]]:
     """Opens `path` at a byte, for `Stored.open_at`."""
 
-    def opened() -> BinaryIO:
+    def opened() -> IO[bytes]:
         file = path.open("rb", buffering=0)
         file.seek(offset)
         return file
@@ -144,10 +144,10 @@ def at(path: Path, offset: int) -> Callable[[], BinaryIO]:
     return opened
 
 
-def in_zip(path: Path, entry: str, offset: int) -> Callable[[], BinaryIO]:
+def in_zip(path: Path, entry: str, offset: int) -> Callable[[], IO[bytes]]:
     """Opens an entry of a zip file at a byte; whoever reads it to its end has its checksum compared as well."""
 
-    def opened() -> BinaryIO:
+    def opened() -> IO[bytes]:
         with zipfile.ZipFile(path) as archive:
             file = archive.open(entry)  # keeps the file open for itself
         _exactly(file, offset)
@@ -156,7 +156,7 @@ def in_zip(path: Path, entry: str, offset: int) -> Callable[[], BinaryIO]:
     return opened
 
 
-def _exactly(file: BinaryIO, count: int) -> bytes | bytearray:
+def _exactly(file: IO[bytes], count: int) -> bytes | bytearray:
     """`count` bytes: no fewer, which would be a file cut short."""
     parts = bytearray()
     while len(parts) < count:
@@ -169,7 +169,7 @@ def _exactly(file: BinaryIO, count: int) -> bytes | bytearray:
     return parts
 
 
-def _finish(file: BinaryIO) -> None:
+def _finish(file: IO[bytes]) -> None:
     """A zip entry compares its checksum when its end is read."""
     if isinstance(file, zipfile.ZipExtFile):
         while file.read(io.DEFAULT_BUFFER_SIZE * 128):

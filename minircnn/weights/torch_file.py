@@ -19,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from minircnn.files import reason
 from minircnn.weights.stored import BFLOAT16, Stored, at, in_zip
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of the legacy format
-STORAGES = {
+STORAGES: dict[str, np.dtype] = {
     "FloatStorage": np.dtype("<f4"),
     "DoubleStorage": np.dtype("<f8"),
     "HalfStorage": np.dtype("<f2"),
@@ -92,7 +92,7 @@ class _Storage:
     """The values that one or more tensors show: how to open them at a byte, their type and count."""
 
     path: Path
-    open_at: Callable[[int], Callable[[], BinaryIO]]
+    open_at: Callable[[int], Callable[[], IO[bytes]]]
     dtype: np.dtype
     count: int
 
@@ -118,7 +118,9 @@ class _Reader(pickle.Unpickler):
         raise _Refused(f"it names {module}.{name}, which could do anything")
 
     def persistent_load(self, identity: object) -> _Storage:
-        what, kind, key, _, count, *_ = identity
+        if not isinstance(identity, tuple) or len(identity) < 5:
+            raise _Refused("it refers to something without saying what")
+        what, kind, key, _, count = identity[:5]
         if what != "storage" or not isinstance(kind, _Kind) or not isinstance(key, str) or not isinstance(count, int):
             raise _Refused("it refers to something else than a tensor's values")
         return self.storage(key, kind.dtype, count)
@@ -130,7 +132,7 @@ def _check_memo(data: bytes) -> None:
     No honest pickle has a higher number than bytes.
     """
     for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(data):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument is not None and argument > len(data):
             raise _Refused(f"it asks for room for {argument} objects")
 
 

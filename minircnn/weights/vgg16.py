@@ -152,10 +152,10 @@ def read_vgg16(path: str | Path, architecture: VGG, contents: Contents | None = 
 def _convolutions(
     layers: Layers, names: list[str], architecture: VGG, channels_first: bool, path: Path
 ) -> dict[str, Source]:
-    sources, C, names = {}, 3, iter(names)
+    sources, C, following = {}, 3, iter(names)
     for block, widths in enumerate(architecture.blocks, start=1):
         for number, OC in enumerate(widths, start=1):
-            layer, name = f"conv{block}_{number}", next(names)
+            layer, name = f"conv{block}_{number}", next(following)
             shape = (OC, C, 3, 3) if channels_first else (3, 3, C, OC)
             weight = _array(layers, name, "weight", shape, path)
             sources[f"{layer}.weight"] = Source(*weight, (3, 3, C, OC), "OIHW" if channels_first else "ours")
@@ -180,7 +180,9 @@ def _dense(
     outputs_first = shape[:1] == (outputs,) if inputs != outputs else lies[0]
     if len(shape) == 4:  # written as a convolution over the whole map
         cells, channels = (POOLED, architecture.channels) if sees_map else (1, inputs)
-        there = (outputs, channels, cells, cells) if outputs_first else (cells, cells, channels, outputs)
+        there: tuple[int, ...] = (
+            (outputs, channels, cells, cells) if outputs_first else (cells, cells, channels, outputs)
+        )
         flatten = "CHW" if outputs_first else "HWC"
     else:
         there = (outputs, inputs) if outputs_first else (inputs, outputs)

@@ -51,11 +51,11 @@ def find_naming(layers: Layers, blocks: tuple[tuple[int, ...], ...], path: Path)
     ------
     InputError : there is none, or the file has more convolutions, as a VGG19
     """
-    nearest, missing = "", None
+    nearest, missing = "", list[str]()
     for whose, convolutions, dense in _namings(blocks):
         lacking = [name for name in convolutions if name not in layers]
         if lacking:
-            if missing is None or len(lacking) < len(missing):
+            if not missing or len(lacking) < len(missing):
                 nearest, missing = whose, lacking
             continue
         if any(_VGG19.fullmatch(name) for name in layers):
@@ -80,11 +80,11 @@ def _namings(blocks: tuple[tuple[int, ...], ...]) -> Iterator[tuple[str, list[st
         ("classifier.3", "classifier.4", "pre_logits.fc2"),
     )
     yield "torchvision", features, {"fc6": hidden6, "fc7": hidden7, "fc8": ("classifier.6", "head.fc")}
-    own = {layer: (layer,) for layer in ("fc6", "fc7", "fc8", "cls_score", "bbox_pred")}
+    own: dict[str, tuple[str, ...]] = {layer: (layer,) for layer in ("fc6", "fc7", "fc8", "cls_score", "bbox_pred")}
     own |= {"fc6.first": ("fc6_L",), "fc6.second": ("fc6_U",), "fc7.first": ("fc7_L",), "fc7.second": ("fc7_U",)}
     yield "Caffe", [f"conv{block}_{number}" for block, number in numbers], own
-    keras = {"fc6": ("fc1",), "fc7": ("fc2",), "fc8": ("predictions",)}
+    keras: dict[str, tuple[str, ...]] = {"fc6": ("fc1",), "fc7": ("fc2",), "fc8": ("predictions",)}
     yield "Keras", [f"block{block}_conv{number}" for block, number in numbers], keras
     counted = ["", *(f"_{place}" for place in range(1, len(numbers)))]  # Keras' own names, and an ONNX graph's order
-    kinds = {"fc6": ("dense",), "fc7": ("dense_1",), "fc8": ("dense_2",)}
+    kinds: dict[str, tuple[str, ...]] = {"fc6": ("dense",), "fc7": ("dense_1",), "fc8": ("dense_2",)}
     yield "Keras", [f"conv2d{count}" for count in counted], kinds
