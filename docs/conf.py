@@ -109,11 +109,20 @@ write_page(HERE / "_extra" / "the_gradient_page.html")  # made by this version, 
 write_examples(HERE / "_examples")
 
 
-def setup(app):
+def bring_the_questions(app, docname, source):
+    """The page study.md is examples/README.md, whose examples lead to the gallery, where their output stands too."""
+    if docname == "study":
+        path = HERE.parent / "examples" / "README.md"
+        app.env.note_dependency(path)
+        source[0] = re.sub(r"\]\((\d\d_\w+)\.py\)", r"](gallery/\1.rst)", path.read_text(encoding="utf-8"))
+
+
+def say_korean(app, pagename, templatename, context, doctree):
     """Pages under ko/ are in Korean, and say so to browsers and screen readers."""
+    if pagename.startswith("ko/"):
+        context["language"] = "ko"
 
-    def language(app, pagename, templatename, context, doctree):
-        if pagename.startswith("ko/"):
-            context["language"] = "ko"
 
-    app.connect("html-page-context", language)
+def setup(app):
+    app.connect("source-read", bring_the_questions, priority=400)  # before the links to code are led to their pages
+    app.connect("html-page-context", say_korean)

@@ -55,9 +55,12 @@ def lead_links(app, doctree):
         link["refuri"] = link.get("refuri", "").removeprefix(SCHEME)
 
 
-def linkcode_resolve(domain: str, info: dict) -> str:
+def linkcode_resolve(domain: str, info: dict) -> str | None:
     """For `sphinx.ext.linkcode`: the page and the line of a name of the API reference, which stands in docs/ itself."""
     thing = inspect.unwrap(attrgetter(info["fullname"])(sys.modules[info["module"]]))
+    thing = getattr(thing, "fget", getattr(thing, "py_func", thing))  # of a property, and of what Numba compiles
+    if not inspect.isroutine(thing) and not inspect.isclass(thing):
+        return None
     path = Path(inspect.getsourcefile(thing)).resolve().relative_to(ROOT).as_posix()
     return f"source/{path}.html#L{inspect.getsourcelines(thing)[1]}"
 

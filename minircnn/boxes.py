@@ -19,7 +19,12 @@ def _checked(owner: str, *arrays: np.ndarray) -> list[np.ndarray]:
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:
-    """(B, 4) → (B,) areas in square pixels; a box turned inside out has none."""
+    """Areas in square pixels, (B, 4) → (B,); a box turned inside out has none.
+
+    Raises
+    ------
+    ValueError : `boxes` has another shape, here and below
+    """
     (boxes,) = _checked("areas", boxes)
     return np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
 
@@ -46,6 +51,10 @@ def encode_boxes(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Offsets that would move `proposals` (R, 4) onto `truth` (R, 4) → (R, 4) as tx, ty, tw, th.
 
     Both need positive width and height: a zero-area box is refused where it is read, since its logarithm is -inf.
+
+    Raises
+    ------
+    ValueError : not one true box for each proposal, or a box without area or with NaN
     """
     proposals, truth = _checked("encode_boxes", proposals, truth)
     if len(proposals) != len(truth):
@@ -59,7 +68,14 @@ def encode_boxes(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def decode_boxes(proposals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Move `proposals` (R, 4) by `offsets` (R, 4M), one group of four per class → boxes (R, 4M)."""
+    """Move `proposals` (R, 4) by `offsets` (R, 4M), one group of four per class → boxes (R, 4M), in pixels.
+
+    A stretch of more than 62 times is cut to that, so that no wild offset overflows.
+
+    Raises
+    ------
+    ValueError : arrays that do not fit each other
+    """
     (proposals,) = _checked("decode_boxes", proposals)
     R = len(proposals)
     if offsets.ndim != 2 or offsets.shape[0] != R or offsets.shape[1] % 4:
@@ -73,7 +89,12 @@ def decode_boxes(proposals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def clip_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """`boxes` (…, 4) cut to the image: x into [0, width], y into [0, height]."""
+    """`boxes` (…, 4) cut to the image: x into [0, width], y into [0, height].
+
+    Raises
+    ------
+    ValueError : the last axis has not four values
+    """
     if boxes.shape[-1:] != (4,):
         raise ValueError(f"clip_boxes: boxes should have shape (…, 4), not {boxes.shape}")
     limit = np.array([width, height, width, height], boxes.dtype)
@@ -91,6 +112,10 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
 
     boxes (D, 4), scores (D,) → indices of the kept, best first; of equal scores the lower index comes first. A row
     that is not finite is no detection: it is not kept, and suppresses nothing.
+
+    Raises
+    ------
+    ValueError : not one box for each score
     """
     if boxes.shape != (len(scores), 4):
         raise ValueError(f"nms: boxes should have shape ({len(scores)}, 4), as there are scores, not {boxes.shape}")

@@ -18,7 +18,18 @@ from minircnn.proposals import ProposalSettings, propose
 
 @dataclass(frozen=True)
 class DetectionSettings:
-    """What is kept; the defaults are the paper's."""
+    """What is kept of what the network says; the defaults are the paper's.
+
+    Attributes
+    ----------
+    score_threshold : float in [0, 1]; what scores no more is dropped
+    nms_threshold : float in [0, 1]; what overlaps a better one of its class by more is dropped
+    max_detections : int; the best of all classes together
+
+    Raises
+    ------
+    InputError : a number out of range
+    """
 
     score_threshold: float = 0.05
     nms_threshold: float = 0.3
@@ -74,6 +85,10 @@ def detect(
     Returns
     -------
     Detections, boxes in pixels of `image`
+
+    Raises
+    ------
+    ValueError : not such an image, or a proposal without area or with NaN
     """
     settings = settings or DetectionSettings()
     if proposals is None:
@@ -86,6 +101,10 @@ def score_proposals(model: FastRCNN, image: np.ndarray, proposals: np.ndarray) -
     """The network's part of `detect`: image (H, W, 3) uint8 and proposals (P, 4) → its two outputs.
 
     cls_score (P, K+1) before softmax, offsets (P, 4(K+1)) not normalised.
+
+    Raises
+    ------
+    ValueError : as for `detect`
     """
     _check_proposals(proposals)
     if model.training:
@@ -109,14 +128,24 @@ def select_detections(
     image_size: tuple[int, int],
     settings: DetectionSettings,
 ) -> Detections:
-    """From the model's outputs to detections.
+    """From the model's outputs to detections: softmax, the offsets applied, a threshold, suppression class by class.
+
+    Boxes that are left without area by the image's border, or that are not finite, are no detections.
 
     Parameters
     ----------
-    proposals : (P, 4), cls_score : (P, K+1), offsets : (P, 4(K+1)), not normalised
+    proposals : (P, 4), image pixels
+    cls_score : (P, K+1), before softmax
+    offsets : (P, 4(K+1)), not normalised
     image_size : (height, width)
 
-    Boxes that are left without area by the image's border, or that are not finite, are no detections.
+    Returns
+    -------
+    Detections, best first
+
+    Raises
+    ------
+    ValueError : arrays that do not fit each other
     """
     check_shape("select_detections", "cls_score", cls_score, (len(proposals), None))
     check_shape("select_detections", "offsets", offsets, (len(proposals), 4 * cls_score.shape[1]))

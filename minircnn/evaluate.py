@@ -24,7 +24,20 @@ def detect_all(
     progress: Progress = silent,
     stage: str = "measuring",
 ) -> list[Detections]:
-    """Detections of every sample, in order. Images are read one at a time."""
+    """Detections of every sample, in order. Images are read one at a time.
+
+    Parameters
+    ----------
+    model : FastRCNN
+    samples : of Sample, as `DeepFashion2`
+    cache : ProposalCache, where their proposals are or will be
+    settings : DetectionSettings; the paper's if absent
+    progress : called after each image, with `stage`
+
+    Raises
+    ------
+    InputError : an image cannot be read
+    """
     found = []
     for done, sample in enumerate(samples, start=1):
         found.append(detect(model, read_image(sample.image_path), cache.get(sample), settings))
@@ -40,7 +53,16 @@ def evaluate_model(
     progress: Progress = silent,
     stage: str = "measuring",
 ) -> tuple[Evaluation, list[Detections], list[Sample]]:
-    """The measures, and the detections and truths they were taken from."""
+    """Detect in every sample and measure; the arguments are those of `detect_all`.
+
+    Returns
+    -------
+    The Evaluation, the detections, and the samples that they were measured against
+
+    Raises
+    ------
+    InputError : an image cannot be read
+    """
     truths = list(samples)
     detections = detect_all(model, truths, cache, settings, progress, stage)
     return evaluate_detections(detections, truths, model.class_names), detections, truths

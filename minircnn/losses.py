@@ -24,6 +24,10 @@ def softmax_cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float
     -------
     loss : float; 0 where there are no RoIs
     dscores : (R, K+1), (softmax(scores) - onehot(labels)) / R
+
+    Raises
+    ------
+    ValueError : arrays that do not fit each other, or labels that are no whole numbers from 0 to K
     """
     check_shape("softmax_cross_entropy", "scores", scores, (None, None))
     check_floats("softmax_cross_entropy", scores=scores)
@@ -35,7 +39,16 @@ def softmax_cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
-    """Class probabilities (R, K+1) of the scores; each row sums to 1."""
+    """Class probabilities of the scores; the row's maximum is taken off first, so that exp cannot overflow.
+
+    Parameters
+    ----------
+    scores : (R, K+1) float
+
+    Returns
+    -------
+    (R, K+1), same dtype; each row sums to 1
+    """
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
@@ -57,6 +70,10 @@ def smooth_l1(
     -------
     loss : float; 0 where there are no RoIs
     dpred : (R, 4(K+1)), zero everywhere but in the true class's four columns of foreground rows
+
+    Raises
+    ------
+    ValueError : arrays that do not fit each other, labels that are no whole numbers from 0 to K, or sigma not above 0
     """
     check_shape("smooth_l1", "bbox_pred", bbox_pred, (None, None))
     check_floats("smooth_l1", bbox_pred=bbox_pred)

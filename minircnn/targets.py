@@ -17,13 +17,25 @@ MOST_ROIS = 100_000  # of one image: more than any search proposes
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """How one image's RoIs are drawn; the defaults are the paper's."""
+    """How one image's RoIs are drawn; the defaults are the paper's.
+
+    Attributes
+    ----------
+    rois_per_image : int
+    foreground_fraction : float in [0, 1]; at most this share of them is foreground
+    foreground_iou : float in [0, 1]; who overlaps a garment by at least this is foreground
+    background_iou_low, background_iou_high : float in [0, 1]; who overlaps by low or more, below high, is background
+
+    Raises
+    ------
+    InputError : a number out of range, or so few RoIs that not one could be foreground
+    """
 
     rois_per_image: int = 64
     foreground_fraction: float = 0.25
-    foreground_iou: float = 0.5  # at least this: foreground
-    background_iou_low: float = 0.1  # background from here …
-    background_iou_high: float = 0.5  # … to below here
+    foreground_iou: float = 0.5
+    background_iou_low: float = 0.1
+    background_iou_high: float = 0.5
 
     @property
     def most_foreground(self) -> int:
@@ -76,9 +88,17 @@ class OffsetStatistics:
 
 
 def match_proposals(proposals: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each proposal (P, 4), its best garment among `truth` (G, 4): index (P,) and overlap (P,).
+    """For each proposal, its best garment.
 
-    Where there is no garment at all, the index is -1 and the overlap 0.
+    Parameters
+    ----------
+    proposals : (P, 4)
+    truth : (G, 4)
+
+    Returns
+    -------
+    index : (P,) int64, into `truth`; -1 where there is no garment at all
+    overlap : (P,), their IoU; 0 where there is none
     """
     if len(truth) == 0:
         return np.full(len(proposals), -1), np.zeros(len(proposals), np.float32)
@@ -97,13 +117,21 @@ def sample_rois(
 
     Parameters
     ----------
-    proposals : (P, 4), truth : (G, 4), truth_labels : (G,)
+    proposals : (P, 4), image pixels
+    truth : (G, 4), image pixels
+    truth_labels : (G,) int, 1..K
+    settings : SamplingSettings
+    rng : draws them, without repetition
 
     Returns
     -------
     rois : (S, 4) float32, foreground first; S ≤ rois_per_image, fewer where there are fewer
     labels : (S,) int64
     offsets : (S, 4) float32, not normalised; 0 for background
+
+    Raises
+    ------
+    ValueError : not one label for each true box, or a box without area or with NaN
     """
     if len(truth) != len(truth_labels):
         raise ValueError(f"sample_rois: {len(truth)} true boxes, and {len(truth_labels)} labels for them")

@@ -1,6 +1,7 @@
 """The pages under docs/ and the READMEs: their numbers, their links, and that the Korean ones grow with the English."""
 
 import doctest
+import importlib
 import os
 import re
 from pathlib import Path
@@ -77,6 +78,24 @@ def test_a_page_ends_with_the_lines_of_code_that_it_is_about(path):
         lines = file.read_text(encoding="utf-8").splitlines()
         right = next(n for n, line in enumerate(lines, start=1) if shown in line)
         assert number == str(right), f"{name(path)} leads to line {number} of {known}; {shown!r} stands in {right}"
+
+
+def test_the_api_reference_has_every_public_name():
+    told = set(re.findall(r"^\.\. auto\w+:: minircnn\.(?:\w+\.)*(\w+)$", (DOCS / "api.md").read_text(), re.MULTILINE))
+    public = set()
+    for room in (
+        "minircnn",
+        "minircnn.data",
+        "minircnn.layers",
+        "minircnn.metrics",
+        "minircnn.models",
+        "minircnn.proposals",
+    ):
+        public |= set(importlib.import_module(room).__all__)
+    for file in ("boxes", "detection", "evaluate", "losses", "targets"):
+        module = importlib.import_module(f"minircnn.{file}")
+        public |= {name for name, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__}
+    assert sorted(name for name in public - told if not name.startswith("_")) == []
 
 
 def headings(path: Path) -> list[str]:

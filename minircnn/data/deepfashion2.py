@@ -157,7 +157,12 @@ def _image_id(name: str) -> str:
 
 
 def category_names(path: Path) -> tuple[str, ...]:
-    """The names in classes.json, or DeepFashion2's own if there is none."""
+    """The names in classes.json, or DeepFashion2's own if there is none.
+
+    Raises
+    ------
+    InputError : the file is there but holds no list of names, each once
+    """
     try:
         content = read_object(path.read_bytes())
     except FileNotFoundError:

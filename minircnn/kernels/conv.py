@@ -30,6 +30,10 @@ def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, stride: int, pad
     Returns
     -------
     y : (N, OH, OW, OC), same dtype
+
+    Raises
+    ------
+    ValueError : arrays that do not fit each other, or a kernel that the padded map has no room for
     """
     OH, OW = check_conv("conv2d_forward", x, w, b, stride, padding)
     N, OC = len(x), w.shape[3]
@@ -80,13 +84,22 @@ def _forward(x, w, b, stride, padding, y):
 def conv2d_backward(
     dy: np.ndarray, x: np.ndarray, w: np.ndarray, stride: int, padding: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gradients of the loss with respect to `x`, `w` and `b`, given `dy` of y's shape.
+    """Gradients of the loss with respect to `x`, `w` and `b`.
+
+    Parameters
+    ----------
+    dy : (N, OH, OW, OC) float, the gradient with respect to y
+    x, w, stride, padding : as in the forward
 
     Returns
     -------
     dx : (N, H, W, C)
     dw : (KH, KW, C, OC)
     db : (OC,)
+
+    Raises
+    ------
+    ValueError : arrays that do not fit each other, or a kernel that the padded map has no room for
     """
     OH, OW = check_conv("conv2d_backward", x, w, None, stride, padding)
     check_shape("conv2d_backward", "dy", dy, (len(x), OH, OW, w.shape[3]))

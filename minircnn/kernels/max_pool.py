@@ -35,6 +35,10 @@ def max_pool_forward(x: np.ndarray, size: int, stride: int, ceil_mode: bool) -> 
     -------
     y : (N, OH, OW, C), same dtype
     argmax : (N, OH, OW, C) int32, the winner as h*W + w
+
+    Raises
+    ------
+    ValueError : another shape or dtype, or a map on which no window fits
     """
     check_shape("max_pool_forward", "x", x, (None, None, None, None))
     check_floats("max_pool_forward", x=x)
@@ -75,7 +79,23 @@ def _forward(x, size, stride, y, argmax):
 def max_pool_backward(
     dy: np.ndarray, argmax: np.ndarray, x_shape: tuple[int, int, int, int], size: int, stride: int
 ) -> np.ndarray:
-    """dx (N, H, W, C): every dy added to the cell that won its window."""
+    """Every dy added to the cell that won its window.
+
+    Parameters
+    ----------
+    dy : (N, OH, OW, C) float
+    argmax : (N, OH, OW, C) int32, from the forward
+    x_shape : (N, H, W, C)
+    size, stride : int, as in the forward
+
+    Returns
+    -------
+    dx : (N, H, W, C), same dtype as dy; 0 where a cell never won
+
+    Raises
+    ------
+    ValueError : arrays that do not fit each other, or an `argmax` that names cells off the map
+    """
     N, H, W, C = x_shape
     check_floats("max_pool_backward", dy=dy)
     check_shape("max_pool_backward", "dy", dy, (N, None, None, C))

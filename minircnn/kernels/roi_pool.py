@@ -38,6 +38,10 @@ def roi_pool_forward(
     -------
     pooled : (R, PH, PW, C), same dtype as features; 0 where a bin is empty
     argmax : (R, PH, PW, C) int32, the winning cell as h*W + w; -1 where a bin is empty
+
+    Raises
+    ------
+    ValueError : arrays of other shapes or dtypes, or a region that cannot be told: see `check_rois`
     """
     check_shape("roi_pool_forward", "features", features, (None, None, None, None))
     check_floats("roi_pool_forward", features=features)
@@ -135,6 +139,10 @@ def roi_pool_backward(
     Returns
     -------
     dfeatures : (N, H, W, C), same dtype as dpooled; 0 where a cell never won
+
+    Raises
+    ------
+    ValueError : arrays that do not fit each other, or an `argmax` that names cells off the map
     """
     N, H, W, C = features_shape
     check_shape("roi_pool_backward", "dpooled", dpooled, (len(rois), None, None, C))

@@ -171,7 +171,7 @@ def _forward(x, u, bias, relu, pool, gated, gate, v_room, v_tile, m_room, m_tile
 def conv3x3_backward(
     dy: np.ndarray, x: np.ndarray, w: np.ndarray, need_dx: bool = True, gate: np.ndarray | None = None
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-    """Gradients dx (None unless needed), dw, db, given dy (N, H, W, OC); the other shapes as in `conv3x3_forward`.
+    """Gradients dx (None unless needed), dw, db, given dy (N, H, W, OC); shapes and errors as in `conv3x3_forward`.
 
     gate : of x's shape; dx is 0 where it is not above zero, which is the backward of a ReLU that gave x
     """

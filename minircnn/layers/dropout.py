@@ -9,7 +9,17 @@ from minircnn.layers.layer import Layer
 
 
 class Dropout(Layer):
-    """Drops with probability `rate`, drawing from the generator `rng` that is passed in."""
+    """y = x * mask, mask 0 with probability `rate` and 1/(1 - rate) otherwise; y = x when not training.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+    rng : numpy.random.Generator, draws the mask
+
+    Raises
+    ------
+    ValueError : the rate is none
+    """
 
     def __init__(self, rate: float, rng: np.random.Generator):
         if not 0 <= rate < 1:

@@ -13,10 +13,15 @@ import numpy as np
 
 @dataclass
 class Parameter:
-    """A learned array, its gradient, and how it learns.
+    """A learned array, its gradient, and how it learns. Freezing and such rules are data, not code.
 
-    `lr_multiplier` 0 freezes it; the paper's biases have 2 and no decay. Freezing and such rules are data, not code.
-    The next backward may write over the array that `grad` is: whoever wants to keep it takes a copy.
+    Attributes
+    ----------
+    value : float array, changed in place by SGD
+    lr_multiplier : on the learning rate; 0 freezes it, the paper's biases have 2
+    decay_multiplier : on weight decay; 0 for biases
+    grad : of value's shape, filled by backward; None before the first
+        The next backward may write over it: whoever wants to keep it takes a copy.
     """
 
     value: np.ndarray

@@ -14,7 +14,13 @@ from minircnn.layers.layer import Layer, Parameter
 
 
 class Linear(Layer):
-    """Parameters: weight (IN, OUT), bias (OUT,)."""
+    """y = x @ weight + bias.
+
+    Parameters
+    ----------
+    weight : (IN, OUT)
+    bias : (OUT,)
+    """
 
     def __init__(self, weight: Parameter, bias: Parameter):
         self.weight, self.bias = weight, bias

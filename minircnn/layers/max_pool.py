@@ -8,7 +8,13 @@ from minircnn.layers.layer import Layer
 
 
 class MaxPool(Layer):
-    """size×size windows, `stride` cells apart; `ceil_mode` keeps a last window cut off by the border (Caffe)."""
+    """The maximum of each window, and with it the cell that won.
+
+    Parameters
+    ----------
+    size, stride : int, cells
+    ceil_mode : keep a last window that is cut off by the border, as Caffe does
+    """
 
     def __init__(self, size: int = 2, stride: int = 2, ceil_mode: bool = True):
         self.size, self.stride, self.ceil_mode = size, stride, ceil_mode

@@ -20,9 +20,15 @@ __all__ = ["Evaluation", "coco_results", "evaluate_detections"]
 class ClassMeasures:
     """One class; a figure is None where the class has no true box.
 
-    `recall`, `precision` : (D,) float64, curves at IoU 0.5 down the scores
-    `shown` : how many of the D score enough to be shown in pictures
-    `best` : the place on the curves with the best F1; None where nothing is right
+    Attributes
+    ----------
+    name : str
+    truths, detections : int, how many there are
+    AP, AP50, AP75 : float or None, COCO's
+    voc07, voc_area : float or None, Pascal VOC's AP at IoU 0.5: of eleven points, and the area under the curve
+    recall, precision : (D,) float64, curves at IoU 0.5 down the scores
+    shown : how many of the D score enough to be shown in pictures
+    best : the place on the curves with the best F1; None where nothing is right
     """
 
     name: str
@@ -86,7 +92,18 @@ class Evaluation:
 
 
 def evaluate_detections(detections: Sequence, truths: Sequence, class_names: Sequence[str]) -> Evaluation:
-    """Measure the detections of every image against its truth, class by class and together."""
+    """Measure the detections of every image against its truth, class by class and together.
+
+    Parameters
+    ----------
+    detections : for each image, what has `boxes` (D, 4), `labels` (D,) and `scores` (D,), as `Detections`
+    truths : for each image in the same order, what has `boxes` (G, 4), `labels` (G,), `height` and `width`, as `Sample`
+    class_names : of labels 1..K
+
+    Returns
+    -------
+    Evaluation
+    """
     coco = coco_ap(detections, truths, len(class_names))
     rows = []
     for label, name in enumerate(class_names, start=1):

@@ -55,7 +55,17 @@ def coco_truth(truths: Sequence, num_classes: int) -> dict:
 
 
 def coco_results(detections: Sequence, image_ids: Sequence | None = None) -> list[dict]:
-    """COCO's results list: image_id, category_id, bbox as x, y, width, height, score. Ids count from 1 if not given."""
+    """Detections as COCO's results list, ready for JSON.
+
+    Parameters
+    ----------
+    detections : for each image, what has `boxes` (D, 4), `labels` (D,) and `scores` (D,)
+    image_ids : of the images; 1, 2, … if absent
+
+    Returns
+    -------
+    list of {"image_id", "category_id", "bbox": [x, y, width, height], "score"}
+    """
     results = []
     for image_id, found in zip(image_ids or range(1, len(detections) + 1), detections, strict=True):
         for box, label, score in zip(found.boxes.astype(float), found.labels, found.scores, strict=True):

@@ -17,7 +17,7 @@ SIDE = 224  # pixels of its input
 
 
 class VGGClassifier:
-    """Detection mode only: it is not trained here.
+    """VGG16 as ImageNet's classifier, up to fc8. In detection mode only: it is not trained here.
 
     Parameters
     ----------

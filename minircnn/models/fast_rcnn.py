@@ -34,6 +34,10 @@ class FastRCNN:
     dtype : float32 to train, float64 to check gradients
     output_size : (PH, PW)
     blank : names of hidden layers that begin as zeros, since a file gives their weights
+
+    Raises
+    ------
+    ValueError : `num_classes` is below 1
     """
 
     def __init__(

@@ -23,6 +23,10 @@ class Preprocessing:
     mean, scale : per channel, in that order; input = (pixel - mean) / scale with pixels 0..255
     short_side, long_side : int, pixels
         The image is scaled so that its short side has `short_side`, unless the long one would pass `long_side`.
+
+    Raises
+    ------
+    ValueError : a number out of range, or not three of them
     """
 
     channel_order: str
@@ -49,7 +53,21 @@ class Preprocessing:
         return min(self.short_side / short, self.long_side / long)
 
     def apply(self, image: np.ndarray) -> tuple[np.ndarray, float]:
-        """image (H, W, 3) uint8 RGB → input (H', W', 3) float32 and the factor H'/H (up to rounding)."""
+        """From a photograph to the network's input: scaled, its channels in order, less the mean, over the scale.
+
+        Parameters
+        ----------
+        image : (H, W, 3) uint8 RGB
+
+        Returns
+        -------
+        input : (H', W', 3) float32
+        scale : float, H'/H up to rounding
+
+        Raises
+        ------
+        ValueError : not such an image
+        """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise ValueError(
                 f"an image should have shape (H, W, 3) and type uint8, RGB, not {image.shape} {image.dtype}; "

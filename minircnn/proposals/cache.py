@@ -38,7 +38,17 @@ Result = tuple[str, str | None]  # image_id, and what was wrong with the image f
 
 
 class ProposalCache:
-    """The proposals of images under `settings`, stored below `folder`. Processes may share the folder."""
+    """The proposals of images under `settings`, stored below `folder`. Processes may share the folder.
+
+    Parameters
+    ----------
+    folder : path, made when the first are stored
+    settings : ProposalSettings; with others, others are computed and stored beside
+
+    Raises
+    ------
+    InputError : OpenCV came without its contributed modules
+    """
 
     def __init__(self, folder: str | Path, settings: ProposalSettings):
         self.folder, self.settings = Path(folder), settings

@@ -46,6 +46,10 @@ class ProposalSettings:
         Larger images are scaled down to this before the search; the boxes are mapped back.
     limit : int
         At most this many boxes, spread evenly over the sizes found.
+
+    Raises
+    ------
+    InputError : a mode that is none, or a number out of range
     """
 
     mode: str = "fast"

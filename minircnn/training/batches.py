@@ -47,7 +47,26 @@ def make_batch(
     rng: np.random.Generator,
     flip_probability: float = 0.5,
 ) -> Batch:
-    """Read the samples' images, mirror some, draw their RoIs, and put everything together."""
+    """Read the samples' images, mirror some, draw their RoIs, and put everything together.
+
+    Parameters
+    ----------
+    samples : of Sample
+    proposals_of : sample → (P, 4), as `ProposalCache.get`
+    preprocessing : the architecture's
+    sampling : SamplingSettings
+    statistics : OffsetStatistics, with which the offsets are normalised
+    rng : draws RoIs and who is mirrored
+    flip_probability : float in [0, 1]
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    InputError : an image cannot be read
+    """
     images, rois, labels, targets, image_ids = [], [], [], [], []
     for index, sample in enumerate(samples):
         image, proposals, truth = read_image(sample.image_path), proposals_of(sample), sample.boxes

@@ -28,7 +28,7 @@ class SGD:
         self.velocity = {name: np.zeros_like(p.value) for name, p in self.parameters.items()}
 
     def step(self, lr: float) -> None:
-        """Move every parameter against its gradient."""
+        """Move every parameter against its gradient, at the learning rate `lr`."""
         for name, parameter in self.parameters.items():
             kind = parameter.value.dtype.type
             sgd_update(

@@ -10,9 +10,23 @@ from minircnn.training.optim import SGD
 
 
 def train_step(model: FastRCNN, optimiser: SGD, batch: Batch, lr: float, sigma: float = 1.0) -> tuple[float, float]:
-    """One step: forward, losses, backward, update → (class loss, box loss). The model is in training mode.
+    """One step: forward, losses, backward, update.
 
-    A loss that is not finite raises InputError before anything is updated.
+    Parameters
+    ----------
+    model : FastRCNN, in training mode
+    optimiser : SGD over its parameters
+    batch : Batch
+    lr : learning rate of this step
+    sigma : smooth-L1's
+
+    Returns
+    -------
+    class loss, box loss
+
+    Raises
+    ------
+    InputError : a loss is not finite; nothing was updated then
     """
     cls_score, bbox_pred = model.forward(batch.images, batch.rois)
     loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)

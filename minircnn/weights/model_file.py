@@ -84,7 +84,12 @@ def _check_sizes(
 
 
 def save_model(path: str | Path, model: FastRCNN) -> None:
-    """Write a model file to detect with."""
+    """Write a model file to detect with: safetensors, with all that `load_model` needs to build the model again.
+
+    Raises
+    ------
+    InputError : a weight is not finite, or the disk or folder refuses; what stood at `path` is still there
+    """
     write_tensors(Path(path), model.folded_parameters(), describe(model))
 
 
