@@ -38,6 +38,8 @@ nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!minircnn\.).*")]  # other people's names, and the shapes of docstrings
 
 autodoc_typehints = "none"
+autodoc_member_order = "bysource"  # forward above backward, as in the code
+default_role = "py:obj"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 doctest_test_doctest_blocks = ""

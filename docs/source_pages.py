@@ -1,21 +1,25 @@
 """A Sphinx extension: a page for each file of the code, and the links to it.
 
 `[losses.py](../minircnn/losses.py#L40)` leads to the file on GitHub and, on the site, to its page at that line. The
-"[source]" links of the API reference lead there too.
+"[source]" links of the API reference lead there too. When all is written, every link within the site is followed.
 """
 
 import inspect
 import posixpath
 import re
 import sys
+from html import unescape
 from operator import attrgetter
 from pathlib import Path
+from urllib.parse import unquote
 
 from docutils import nodes
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
+from sphinx.util import logging
 
+LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).parent.parent
 SCHEME = "code:"
 FORMAT = HtmlFormatter(linenos="inline", lineanchors="L", anchorlinenos=True, wrapcode=True)
@@ -65,8 +69,29 @@ def linkcode_resolve(domain: str, info: dict) -> str | None:
     return f"source/{path}.html#L{inspect.getsourcelines(thing)[1]}"
 
 
+def follow_links(app, error):
+    """Warn of each link within the site whose page or place is not there: only now are all pages written."""
+    if error or app.builder.name != "html":
+        return
+    site = Path(app.outdir)
+    anchors: dict[Path, set[str]] = {}
+    for page in sorted(site.rglob("*.html")):
+        text = page.read_text(encoding="utf-8")
+        anchors[page] = set(re.findall(r'\bid="([^"]+)"', text))
+        anchors[page].add("")
+    for page in anchors:
+        for link in set(re.findall(r'<a\b[^>]*\bhref="([^"]+)"', page.read_text(encoding="utf-8"))):
+            there, _, anchor = unquote(unescape(link)).partition("#")
+            if re.match(r"[a-z]+:", there):
+                continue
+            target = (page.parent / there).resolve() if there else page
+            if not target.exists() or anchor not in anchors.get(target, {anchor}):
+                LOG.warning("%s links to %s, which is not there", page.relative_to(site), link)
+
+
 def setup(app):
     app.connect("source-read", mark_links)
     app.connect("doctree-read", lead_links)
     app.connect("html-collect-pages", source_pages)
+    app.connect("build-finished", follow_links)
     return {"parallel_read_safe": True}

@@ -114,4 +114,5 @@ def vgg_small() -> VGG:
     )
 
 
+#: Name → what makes it.
 BACKBONES = {"vgg16": vgg16, "vgg_small": vgg_small}
