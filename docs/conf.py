@@ -98,6 +98,7 @@ def write_examples(folder: Path) -> None:
     (folder / "README.rst").write_text(GALLERY, encoding="utf-8")
     for path in sorted((HERE.parent / "examples").glob("[0-9]*.py")):
         title, rest = path.read_text(encoding="utf-8").removeprefix('"""').split("\n", 1)
+        title = title.removesuffix(".")
         words, rest = rest.split('"""', 1)
         words = re.sub(r":\n\n(?=    )", "::\n\n", words)  # formulas as they are written
         underlined = f'"""\n{title}\n{"=" * len(title)}\n{words}"""{rest}'
@@ -116,7 +117,14 @@ def bring_the_questions(app, docname, source):
     if docname == "study":
         path = HERE.parent / "examples" / "README.md"
         app.env.note_dependency(path)
-        source[0] = re.sub(r"\]\((\d\d_\w+)\.py\)", r"](gallery/\1.rst)", path.read_text(encoding="utf-8"))
+        app.env.note_dependency(__file__)
+
+        def in_words(link: re.Match) -> str:
+            text = path.with_name(f"{link[1]}.py").read_text(encoding="utf-8")
+            title = re.match(r'"""\d\d +([^:.\n]+)', text)[1]
+            return f"[{title}](gallery/{link[1]}.rst)"
+
+        source[0] = re.sub(r"\[(\d\d_\w+)\.py\]\(\1\.py\)", in_words, path.read_text(encoding="utf-8"))
 
 
 def say_korean(app, pagename, templatename, context, doctree):

@@ -5,7 +5,9 @@ win several bins of one RoI, because bins overlap, and bins of several RoIs, bec
 A background RoI has no box loss, but its class loss comes back through its bins like any other's. The RoIs themselves
 get no gradient.
 
-To stop inside the loop that adds: NUMBA_DISABLE_JIT=1 python -m pdb examples/05_roi_pooling_backward_by_hand.py
+To stop inside the loop that adds:
+
+    NUMBA_DISABLE_JIT=1 python -m pdb examples/05_roi_pooling_backward_by_hand.py
 """
 
 import argparse

@@ -21,7 +21,7 @@ from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Training
 
 
-def main() -> None:
+def main() -> Figure:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="folder for the figure; a temporary one if absent")
     out = parser.parse_args().out or Path(tempfile.mkdtemp(prefix="minircnn-"))
@@ -75,7 +75,8 @@ def main() -> None:
     right.set_axis_off()
     figure.savefig(out / "12_train_evaluate_detect.png", dpi=110)
     print(f"\nfigure: {out / '12_train_evaluate_detect.png'}")
+    return figure
 
 
 if __name__ == "__main__":  # proposals are searched by worker processes, which import this file again
-    main()
+    figure = main()
