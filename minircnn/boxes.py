@@ -23,7 +23,7 @@ def areas(boxes: np.ndarray) -> np.ndarray:
 
     Raises
     ------
-    ValueError : `boxes` has another shape, here and below
+    ValueError : another shape
     """
     (boxes,) = _checked("areas", boxes)
     return np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
@@ -33,6 +33,10 @@ def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Intersection over union of every box of `a` (A, 4) with every box of `b` (B, 4) → (A, B) in [0, 1].
 
     Two empty boxes overlap by 0.
+
+    Raises
+    ------
+    ValueError : another shape
     """
     a, b = _checked("iou_matrix", a, b)
     corner1 = np.maximum(a[:, None, :2], b[None, :, :2])
@@ -102,7 +106,12 @@ def clip_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def flip_boxes(boxes: np.ndarray, width: float) -> np.ndarray:
-    """`boxes` (B, 4) as they stand in the image mirrored left to right."""
+    """`boxes` (B, 4) as they stand in the image mirrored left to right.
+
+    Raises
+    ------
+    ValueError : another shape
+    """
     (boxes,) = _checked("flip_boxes", boxes)
     return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
 

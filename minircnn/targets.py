@@ -23,8 +23,9 @@ class SamplingSettings:
     ----------
     rois_per_image : int
     foreground_fraction : float in [0, 1]; at most this share of them is foreground
-    foreground_iou : float in [0, 1]; who overlaps a garment by at least this is foreground
-    background_iou_low, background_iou_high : float in [0, 1]; who overlaps by low or more, below high, is background
+    foreground_iou : float in [0, 1]; a RoI that overlaps a garment by at least this is foreground
+    background_iou_low, background_iou_high : float in [0, 1]; one whose best overlap is from low to below high is
+        background
 
     Raises
     ------
@@ -71,6 +72,7 @@ class OffsetStatistics:
 
     @classmethod
     def identity(cls, num_classes: int) -> "OffsetStatistics":
+        """Mean 0 and deviation 1: normalising with these changes nothing."""
         return cls(np.zeros((num_classes + 1, 4)), np.ones((num_classes + 1, 4)))
 
     @classmethod

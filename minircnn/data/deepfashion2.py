@@ -50,8 +50,6 @@ class DeepFashion2(Sequence[Sample]):
     ----------
     class_names : tuple of str
         Label i + 1 is class_names[i].
-    skipped : tuple of str
-        One sentence for each file that failed a check and was left out.
     left_out : tuple of str
         A sentence for each folder that holds something that is no image or annotation.
 
@@ -89,6 +87,7 @@ class DeepFashion2(Sequence[Sample]):
 
     @property
     def skipped(self) -> tuple[str, ...]:
+        """One sentence for each file that failed a check and was left out."""
         return self._index.skipped
 
     def keep_index(self) -> None:

@@ -41,7 +41,7 @@ def roi_pool_forward(
 
     Raises
     ------
-    ValueError : arrays of other shapes or dtypes, or a region that cannot be told: see `check_rois`
+    ValueError : another shape or dtype; a region of no image, with NaN, or millions of cells away
     """
     check_shape("roi_pool_forward", "features", features, (None, None, None, None))
     check_floats("roi_pool_forward", features=features)

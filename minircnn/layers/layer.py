@@ -36,6 +36,7 @@ class Parameter:
 
     @property
     def learns(self) -> bool:
+        """Whether SGD moves it."""
         return self.lr_multiplier > 0
 
 

@@ -29,7 +29,17 @@ LOG_COLUMNS = ("step", "epoch", "lr", "loss", "loss_cls", "loss_bbox", "foregrou
 
 
 class RunFolder:
-    """Where a run keeps its files; `path` is the folder."""
+    """Where a run keeps its files.
+
+    Parameters
+    ----------
+    path : the folder
+
+    Attributes
+    ----------
+    settings, log, metrics, report : its files of these names
+    best, last, previous : model file with the best weights, and the last two checkpoints
+    """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)

@@ -193,8 +193,10 @@ def check_shape(
 
 
 def load_model(path: str | Path) -> FastRCNN:
-    """Load a detector from a model file, a checkpoint, a run folder (its `best.safetensors`, else `last`), or a Fast
-    R-CNN `.caffemodel` (`detector.py`).
+    """Load a detector.
+
+    path : a model file, a checkpoint, a run folder (its best weights, else the last), or the file of a detector that
+        Fast R-CNN's authors published for Caffe
 
     Raises
     ------
