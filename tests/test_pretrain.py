@@ -151,7 +151,7 @@ def test_crops_become_inputs_as_images_do(rng):
 
 
 def test_it_learns_to_tell_garments_from_background(material, tmp_path, few, monkeypatch):
-    """Eighty small steps at a steady rate: the loss falls well below that of a guess."""
+    """A hundred and fifty small steps at a steady rate: the loss falls well below that of a guess."""
     monkeypatch.setattr(PretrainSettings, "lr", lambda self, step: min(0.01, 0.0002 * (step + 1)))
     losses = []
     run = Pretraining(tmp_path / "a.safetensors", material, 150 * CROPS_PER_STEP, 1, 0)
