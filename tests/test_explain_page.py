@@ -22,7 +22,7 @@ for (const e of copy.querySelectorAll('[data-of], .choice, .frame, .source, [lan
 return JSON.stringify([shown, copy.textContent.match(/\\d+\\.\\d+/g) ?? []]);
 """
 CONSTANTS = {"0.01", "0.001", "0.1", "0.5"}
-SCENARIOS = 36
+SCENARIOS = 50
 STEP_TO_THE_END = """
 const next = document.querySelector('#roi-pool-backward .stepper button:nth-of-type(3)');
 while (!next.disabled) next.click();
