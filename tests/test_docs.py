@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import os
 import re
 from pathlib import Path
@@ -69,19 +70,46 @@ def test_every_link_leads_somewhere(path):
 @pytest.mark.parametrize("path", [path for path in PAGES if CLOSING.search(path.read_text(encoding="utf-8"))], ids=name)
 def test_a_page_ends_with_the_lines_of_code_that_it_is_about(path):
     text = path.read_text(encoding="utf-8")
-    links = re.findall(r"\]\((\S+\.py)(?:#L(\d+))?\)", text[CLOSING.search(text).start() :])
+    links = re.findall(r"\]\((\S+?\.py)(#\S*)?\)", text[CLOSING.search(text).start() :])
     assert links
-    for target, number in links:
+    for target, place in links:
         file = (path.parent / target).resolve()
         known = file.relative_to(ROOT / "minircnn").as_posix()
         shown = f"def {path.stem}" if known == "kernels/losses.py" else CODE[known]
         lines = file.read_text(encoding="utf-8").splitlines()
         right = next(n for n, line in enumerate(lines, start=1) if shown in line)
-        assert number == str(right), f"{name(path)} leads to line {number} of {known}; {shown!r} stands in {right}"
+        assert place == f"#L{right}", f"{name(path)} leads to {known}{place}; {shown!r} stands in {right}"
+
+
+def api_names() -> list[str]:
+    return re.findall(r"^\.\. auto\w+:: (minircnn\.[\w.]+)$", (DOCS / "api.md").read_text("utf-8"), re.MULTILINE)
+
+
+def callables(thing) -> list:
+    """A function itself, as it was before Numba took it; of a class, the methods that it writes itself."""
+    if not inspect.isclass(thing):
+        return [thing]
+    own = [member for name, member in vars(thing).items() if not name.startswith("_") or name == "__init__"]
+    return [getattr(member, "fget", getattr(member, "__func__", member)) for member in own]
+
+
+@pytest.mark.parametrize("name", api_names())
+def test_every_name_of_the_api_reference_has_its_types(name):
+    room, _, last = name.rpartition(".")
+    untold = []
+    for function in callables(getattr(importlib.import_module(room), last)):
+        function = getattr(function, "py_func", function)
+        if not inspect.isfunction(function):
+            continue
+        signature = inspect.signature(function)
+        untold += [p.name for p in signature.parameters.values() if p.annotation is p.empty and p.name != "self"]
+        if signature.return_annotation is signature.empty and function.__name__ != "__init__":
+            untold.append(f"what {function.__name__} returns")
+    assert [what for what in untold if what != "cls"] == []
 
 
 def test_the_api_reference_has_every_public_name():
-    told = set(re.findall(r"^\.\. auto\w+:: minircnn\.(?:\w+\.)*(\w+)$", (DOCS / "api.md").read_text(), re.MULTILINE))
+    told = {name.split(".")[-1] for name in api_names()}
     public = set()
     for room in (
         "minircnn",

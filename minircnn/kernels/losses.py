@@ -5,11 +5,12 @@ Both average over all R sampled RoIs (`minircnn/losses.py` says why), so a gradi
 
 import math
 
+import numpy as np
 from numba import njit
 
 
 @njit(cache=True)
-def softmax_cross_entropy_rows(scores, labels, dscores):
+def softmax_cross_entropy_rows(scores: np.ndarray, labels: np.ndarray, dscores: np.ndarray) -> float:
     """Mean of -log p[label] over rows; fills dscores = (p - onehot) / R.
 
     scores, dscores (R, K+1), labels (R,) int. The row's maximum is taken off first: exp cannot overflow.
@@ -31,7 +32,7 @@ def softmax_cross_entropy_rows(scores, labels, dscores):
 
 
 @njit(cache=True)
-def smooth_l1_rows(pred, targets, labels, sigma, dpred):
+def smooth_l1_rows(pred: np.ndarray, targets: np.ndarray, labels: np.ndarray, sigma: float, dpred: np.ndarray) -> float:
     """Sum over foreground rows and their class's four offsets of the smooth-L1 of d = pred - target, over R.
 
     pred, dpred (R, 4(K+1)), targets (R, 4), labels (R,) int. With σ = 1: 0.5 d² where |d| < 1, |d| - 0.5 beyond, so

@@ -101,7 +101,7 @@ def conv3x3_forward(
     return y
 
 
-@njit()
+@njit()  # a bare @njit is, to mypy, a decorator still waiting for its function
 def tiles_along(size: int) -> int:
     """Tiles that cover `size` cells."""
     return (size + 3) // 4

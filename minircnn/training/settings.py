@@ -159,7 +159,7 @@ class TrainSettings:
         )
 
     def steps(self, images: int) -> int:
-        """Training steps of the whole run; settings must be resolved, here and below."""
+        """Training steps of the whole run; settings must be resolved, as for the three that follow."""
         return max(1, round(_resolved(self.epochs) * images / _resolved(self.images_per_step)))
 
     def images_of_a_step(self, images: int) -> int:
