@@ -68,6 +68,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,  # a page of its own, which asks servers for scripts
     "min_reported_time": 1e9,
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,

@@ -70,7 +70,10 @@ def linkcode_resolve(domain: str, info: dict) -> str | None:
 
 
 def follow_links(app, error):
-    """Warn of each link within the site whose page or place is not there: only now are all pages written."""
+    """Warn of each link within the site whose page or place is not there, and of each page that asks a server.
+
+    Only now are all pages written.
+    """
     if error or app.builder.name != "html":
         return
     site = Path(app.outdir)
@@ -79,6 +82,8 @@ def follow_links(app, error):
         text = page.read_text(encoding="utf-8")
         anchors[page] = set(re.findall(r'\bid="([^"]+)"', text))
         anchors[page].add("")
+        for asked in re.findall(r'<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)="(https?:[^"]+)"', text):
+            LOG.warning("%s asks a server for %s", page.relative_to(site), asked)
     for page in anchors:
         for link in set(re.findall(r'<a\b[^>]*\bhref="([^"]+)"', page.read_text(encoding="utf-8"))):
             there, _, anchor = unquote(unescape(link)).partition("#")
