@@ -1,6 +1,7 @@
 """VGG16 from PyTorch's files: names, layouts and pixels, against PyTorch."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,10 +11,11 @@ from safetensors.numpy import save_file
 from minircnn.errors import InputError
 from minircnn.models import BACKBONES, FastRCNN, vgg16
 from minircnn.training.begin import first_model
-from minircnn.weights.pixels import CAFFE_KERNEL, TORCHVISION_KERNEL
+from minircnn.weights.pixels import TORCHVISION_FILTER
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch to compare with it")
 
+REAL = np.load(Path(__file__).with_name("real") / "vgg16_conv1_1.npz")
 NARROW = replace(vgg16(), blocks=((4, 5), (6, 7), (8, 9, 10), (11, 12, 13), (14, 15, 16)), hidden=(24, 20))
 
 
@@ -48,7 +50,7 @@ def saved(network, folder, prefix=""):
 
 def begin(path, monkeypatch):
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: NARROW)
-    settings = SimpleNamespace(backbone="vgg16", weights=str(path))
+    settings = SimpleNamespace(backbone="vgg16", weights=str(path), pixels=None)
     beginning = first_model(settings, ("a", "b"), np.random.default_rng(0))
     return beginning.model, beginning.same_classes, beginning.notes
 
@@ -123,28 +125,31 @@ def test_a_classifier_without_numbers_is_none(tmp_path, monkeypatch):
     assert any("fc6 and fc7 begin with random weights" in note for note in notes)
 
 
-def marked(network, whose, channel, turned=False):
-    """The network with the first numbers of conv1_1 that tell whose weights they are."""
-    kernel = network["features"][0].weight.data  # (OC, C, KH, KW)
+def marked(network, whose, order, turned=False):
+    """The network with the first filters of conv1_1 that tell whose weights they are, channels in `order`."""
     if whose == "Caffe":
-        place = 2 if turned else 0
-        kernel[:4, channel, place, place] = torch.tensor(CAFFE_KERNEL)
+        filters, own = REAL["weight"][:4], "BGR"
     else:
-        kernel[0, channel, 0, :] = torch.tensor(TORCHVISION_KERNEL)
+        filters, own = TORCHVISION_FILTER[None], "RGB"
+    if order != own:
+        filters = filters[:, ::-1]
+    if turned:
+        filters = filters[:, :, ::-1, ::-1]
+    network["features"][0].weight.data[: len(filters)] = torch.tensor(filters.copy())
     return network
 
 
 @pytest.mark.parametrize(
-    ("whose", "channel", "order", "mean"),
+    ("whose", "order", "mean"),
     [
-        ("Caffe", 0, "BGR", (102.9801, 115.9465, 122.7717)),
-        ("Caffe", 2, "RGB", (123.68, 116.779, 103.939)),
-        ("torchvision", 0, "RGB", (123.675, 116.28, 103.53)),
-        ("torchvision", 2, "BGR", (103.53, 116.28, 123.675)),
+        ("Caffe", "BGR", (102.9801, 115.9465, 122.7717)),
+        ("Caffe", "RGB", (123.68, 116.779, 103.939)),
+        ("torchvision", "RGB", (123.675, 116.28, 103.53)),
+        ("torchvision", "BGR", (103.53, 116.28, 123.675)),
     ],
 )
-def test_the_first_layers_numbers_tell_the_pixels(whose, channel, order, mean, tmp_path, monkeypatch):
-    model, _, notes = begin(saved(marked(torchvision_like(), whose, channel), tmp_path), monkeypatch)
+def test_the_first_layers_numbers_tell_the_pixels(whose, order, mean, tmp_path, monkeypatch):
+    model, _, notes = begin(saved(marked(torchvision_like(), whose, order), tmp_path), monkeypatch)
     assert model.architecture.preprocessing.channel_order == order
     assert model.architecture.preprocessing.mean == mean
     assert notes == []
@@ -152,7 +157,7 @@ def test_the_first_layers_numbers_tell_the_pixels(whose, channel, order, mean, t
 
 def test_theanos_turned_kernels_are_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="kernels for Theano"):
-        begin(saved(marked(torchvision_like(), "Caffe", 0, turned=True), tmp_path), monkeypatch)
+        begin(saved(marked(torchvision_like(), "Caffe", "BGR", turned=True), tmp_path), monkeypatch)
 
 
 def test_names_from_before_2017_and_a_storage_shared_by_all_load_alike(tmp_path, monkeypatch):

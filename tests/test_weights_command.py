@@ -1,6 +1,7 @@
 """`minircnn weights info | convert | check`: what a newcomer sees."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from minircnn import load_model
 from minircnn.cli import app
 from minircnn.models import VGGClassifier, vgg16
 from minircnn.weights import check, detector
-from minircnn.weights.check import PHOTOGRAPHS, class_names, look
+from minircnn.weights.backbone_file import read_backbone, shipped_backbone
+from minircnn.weights.check import PHOTOGRAPHS, class_names, likeness, look
 from minircnn.weights.vgg16 import read_vgg16
 
 for package in ("torch", "h5py"):
@@ -58,7 +60,9 @@ def test_a_converted_file_says_where_it_is_from_and_loads_alike(narrow, tmp_path
     one, two = (read_vgg16(tmp_path / name, NARROW) for name in ("a.pth", "b.safetensors"))
     assert one.preprocessing == two.preprocessing
     assert one.origin == two.origin
-    assert two.notes == []  # the file says it itself
+    assert one.guessed
+    assert two.guessed  # what was a guess is one for ever
+    assert any("guessed when it was converted" in note for note in two.notes)
     assert list(one.sources) == list(two.sources)
     for name, source in one.sources.items():
         np.testing.assert_array_equal(source.array(), two.sources[name].array(), err_msg=name)
@@ -111,10 +115,30 @@ def test_the_photographs_are_fed_as_the_weights_expect(monkeypatch):
     assert seen[0][..., 2].mean() > seen[0][..., 0].mean() + 5
 
 
-def test_a_file_without_classifier_is_one_sentence(narrow, tmp_path):
+def test_without_a_classifier_check_says_which_pixels_tell_photographs_apart(narrow, tmp_path, monkeypatch):
     arrays = {name: pair for name, pair in random_arrays(WIDTHS).items() if name.startswith("conv")}
     write_torch(tmp_path / "a.pth", arrays)
-    assert run("check", tmp_path / "a.pth")[0] != 0
+    monkeypatch.setattr(check, "likeness", lambda _, pixels: 0.02 if pixels.scale[0] == 1 else 0.9)
+    code, output = run("check", tmp_path / "a.pth")  # taken for torchvision's
+    assert code == 2
+    assert "give --pixels caffe" in output
+    code, output = run("check", tmp_path / "a.pth", "--pixels", "caffe")
+    assert code == 0
+    assert "these pixels serve" in output
+    monkeypatch.setattr(check, "likeness", lambda *_: 0.9)
+    code, output = run("check", tmp_path / "a.pth")
+    assert code == 2
+    assert "ever trained?" in output
+
+
+def test_pixels_of_the_wrong_size_make_all_photographs_look_alike():
+    shipped = read_backbone(shipped_backbone("vgg_small"))
+    backbone = shipped.architecture.build(np.random.default_rng(0))
+    for name, parameter in backbone.named_parameters():
+        parameter.value[...] = shipped.weights[name]
+    right = shipped.architecture.preprocessing
+    assert likeness(backbone, right) < 0.9
+    assert likeness(backbone, replace(right, scale=(6400.0,) * 3)) > 0.999
 
 
 def test_the_names_are_imagenets():

@@ -58,6 +58,10 @@ def train(
             "none. If absent, vgg_small starts from the backbone that comes with minircnn, vgg16 from random weights."
         ),
     ] = None,
+    pixels: Annotated[
+        str | None,
+        typer.Option(help="Which pixels that VGG16 expects, if it is guessed wrong: minircnn weights convert --help."),
+    ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Times the set is seen; suits data and backbone if absent.")
     ] = None,
@@ -102,6 +106,7 @@ def train(
             format=format,
             backbone=backbone,
             weights=weights,
+            pixels=pixels,
             epochs=epochs,
             lr=lr,
             images_per_step=images_per_step,

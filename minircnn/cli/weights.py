@@ -1,15 +1,26 @@
 """`minircnn weights …`: what is in files of weights, and what is done to them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from minircnn.cli.console import one_sentence
 from minircnn.errors import InputError
 
+if TYPE_CHECKING:
+    from minircnn.weights.vgg16 import Pretrained
+
 Weights = Annotated[
     Path, typer.Argument(help="A VGG16 of any kind: .pth, safetensors, .caffemodel, Keras, ONNX, .npz.")
+]
+
+Pixels = Annotated[
+    str | None,
+    typer.Option(
+        help="What the weights expect, where it is guessed wrong: caffe, caffe-rgb, keras, torchvision, "
+        "torchvision-bgr, unit (RGB from 0 to 1), signed (-1 to 1) or raw."
+    ),
 ]
 
 app = typer.Typer(
@@ -84,7 +95,8 @@ def info(file: Weights) -> None:
         return
     pixels = found.preprocessing
     print(f"weights: {found.origin}")
-    print(f"pixels: {pixels.channel_order}, less {pixels.mean}, divided by {pixels.scale}")
+    guess = " (a guess)" if found.guessed else ""
+    print(f"pixels: {pixels.channel_order}, less {pixels.mean}, divided by {pixels.scale}{guess}")
     for name, source in found.sources.items():
         stored = source.stored
         print(f"  {name:18} {source.shape!s:20} from {source.name}, {stored.type_name} {stored.shape}")
@@ -97,8 +109,12 @@ def info(file: Weights) -> None:
 
 @app.command()
 @one_sentence
-def convert(file: Weights, out: Annotated[Path, typer.Option(help="The safetensors file, new.")]) -> None:
+def convert(
+    file: Weights, out: Annotated[Path, typer.Option(help="The safetensors file, new.")], pixels: Pixels = None
+) -> None:
     """Write a VGG16 to safetensors, with its origin, SHA-256 and pixels; a detector becomes a model file.
+
+    Pixels that were guessed stay marked as a guess.
 
     Example: minircnn weights convert VGG_ILSVRC_16_layers.caffemodel --out vgg16.safetensors
     """
@@ -109,11 +125,11 @@ def convert(file: Weights, out: Annotated[Path, typer.Option(help="The safetenso
     from minircnn.weights.vgg16 import read_vgg16
 
     _check_new(out)
-    found = read_vgg16(file, vgg16())
+    found = read_vgg16(file, vgg16(), pixels=pixels)
     for note in found.notes:
         print(f"note: {note}")
     if found.has("cls_score"):
-        save_model(out, read_detector(file))
+        save_model(out, read_detector(file, pixels))
         print(f"{out}: a detector, {out.stat().st_size / 1e6:.0f} MB; try: minircnn detect {out} photo.jpg --out found")
         return
     write(found, out)
@@ -122,10 +138,11 @@ def convert(file: Weights, out: Annotated[Path, typer.Option(help="The safetenso
 
 @app.command()
 @one_sentence
-def check(file: Weights) -> None:
+def check(file: Weights, pixels: Pixels = None) -> None:
     """Classify bundled photographs with the whole VGG16, and print each one's five best ImageNet classes.
 
     A wrong order of channels or of fc6's rows shows at once. The exit status says whether two at least are recognised.
+    Without a classifier, say how much alike the convolutions' maps of these photographs are with each kind of pixels.
 
     Example: minircnn weights check vgg16-397923af.pth
     """
@@ -134,9 +151,12 @@ def check(file: Weights) -> None:
     from minircnn.weights.detector import read_classifier
     from minircnn.weights.vgg16 import read_vgg16
 
-    found = read_vgg16(file, vgg16())
+    found = read_vgg16(file, vgg16(), pixels=pixels)
     for note in found.notes:
         print(f"note: {note}")
+    if not found.has("fc8"):
+        _check_convolutions(file, found)
+        return
     answers = []
     for answer in look(read_classifier(found, vgg16()), found.preprocessing):
         answers.append(answer)
@@ -151,6 +171,30 @@ def check(file: Weights) -> None:
             f"{file}: hardly anything is recognised; these are no weights of ImageNet's, or their pixels or order are "
             "others than they were taken for"
         )
+
+
+def _check_convolutions(file: Path, found: "Pretrained") -> None:
+    """What convolutions alone can tell: with which pixels they tell photographs apart."""
+    from minircnn.models import vgg16
+    from minircnn.weights.check import compare_pixels, likeness
+    from minircnn.weights.detector import read_convolutions
+
+    backbone = read_convolutions(found, vgg16())
+    own = likeness(backbone, found.preprocessing)
+    print("it has no classifier, so: how much alike are the maps of different photographs? 0 not at all, 1 the same")
+    print(f"  {'as they are taken here':24} {own:5.2f}")
+    rows = list(compare_pixels(backbone, found.preprocessing))
+    for name, words, alike in rows:
+        print(f"  {name:24} {alike:5.2f}   {words}")
+    best, words, least = min(rows, key=lambda row: row[2])
+    if least > 0.6:
+        raise InputError(f"{file}: with no pixels do these weights tell photographs apart; were they ever trained?")
+    if own > least + 0.2:
+        raise InputError(
+            f"{file}: with these pixels all photographs look alike ({own:.2f}), with {words} they do not "
+            f"({least:.2f}): give --pixels {best}, or one of its neighbours"
+        )
+    print("these pixels serve: photographs are told apart (the order of the channels matters too little to show here)")
 
 
 @app.command()

@@ -47,6 +47,8 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
     architecture = BACKBONES[settings.backbone]()
     wanted = settings.weights or DEFAULTS[settings.backbone].weights
     if wanted == RANDOM:
+        if settings.pixels is not None:
+            raise InputError("--pixels is for somebody's VGG16 in --weights, and there is none: leave it out")
         notes = []
         if architecture.frozen:
             notes.append(
@@ -60,7 +62,9 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
     if path.is_file() and is_foreign(path):
         if architecture.name != "vgg16":
             raise InputError(f"{path} holds weights of VGG16, if any of use here; choose --backbone vgg16")
-        return _pretrained(path, architecture, class_names, rng)
+        return _pretrained(path, architecture, class_names, rng, settings.pixels)
+    if settings.pixels is not None:
+        raise InputError(f"--pixels is for somebody's VGG16; {path} says itself which it expects: leave it out")
     if kind_of(path) == "backbone":
         return _on_backbone(path, wanted, architecture, class_names, rng)
     source = load_model(path)
@@ -99,9 +103,11 @@ def _on_backbone(
     return Beginning(model, name)
 
 
-def _pretrained(path: Path, architecture: VGG, class_names: tuple[str, ...], rng: np.random.Generator) -> Beginning:
+def _pretrained(
+    path: Path, architecture: VGG, class_names: tuple[str, ...], rng: np.random.Generator, pixels: str | None
+) -> Beginning:
     """A model on somebody's VGG16: its convolutions, and what the file has of fc6, fc7 and a detector's outputs."""
-    found = read_vgg16(path, architecture)
+    found = read_vgg16(path, architecture, pixels=pixels)
     notes = list(found.notes)
     if "fc6.first" in found.sources or "fc7.first" in found.sources:
         raise InputError(f"{path} was compressed by truncated SVD; begin from the file that it was made from")

@@ -77,6 +77,7 @@ class TrainSettings:
     format : "deepfashion2"
     backbone : "vgg_small" or "vgg16"
     weights : backbone or model file to start from, "none" for random weights, "shipped" for the package's own
+    pixels : what somebody's VGG16 in `weights` expects, one of `weights.pixels.CHOICES`; known or guessed when None
     epochs : times the training set is seen; may be a fraction
     lr : learning rate after warm-up
     images_per_step : int; each gives `sampling.rois_per_image` RoIs
@@ -96,6 +97,7 @@ class TrainSettings:
     format: str = "deepfashion2"
     backbone: str = "vgg_small"
     weights: str | None = None
+    pixels: str | None = None
     epochs: float | None = None
     lr: float | None = None
     images_per_step: int | None = None

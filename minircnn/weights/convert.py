@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 from minircnn.files import written_whole
-from minircnn.weights.formats import CONVERTED_KEY
+from minircnn.weights.formats import CONVERTED_KEY, GUESSED
 from minircnn.weights.vgg16 import Pretrained
 
 KNOWN = {  # SHA-256 of files that people have, as published
@@ -33,6 +33,7 @@ def convert(found: Pretrained, out: Path) -> None:
     description = {
         "origin": found.origin,
         "preprocessing": {name: getattr(found.preprocessing, name) for name in ("channel_order", "mean", "scale")},
+        "pixels": GUESSED if found.guessed else "known",
         "source": {
             "name": path.name,
             "format": found.contents.format,

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.errors import InputError
+from minircnn.layers import Sequential
 from minircnn.models import VGG, FastRCNN, VGGClassifier, vgg16
 from minircnn.weights.vgg16 import Pretrained, read_vgg16
 
@@ -19,14 +20,16 @@ VOC = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "c
        "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")  # fmt: skip
 
 
-def read_detector(path: Path) -> FastRCNN:
+def read_detector(path: Path, pixels: str | None = None) -> FastRCNN:
     """A trained detector from another project's file, with Pascal VOC's class names where it has as many classes.
+
+    pixels : what it expects, as `read_vgg16` takes it
 
     Raises
     ------
     InputError : the file is damaged, of another network, or holds no detector
     """
-    found = read_vgg16(path, vgg16())
+    found = read_vgg16(path, vgg16(), pixels=pixels)
     lacking = [layer for layer in ("fc6", "fc7", "cls_score", "bbox_pred") if not found.has(layer)]
     if lacking:
         raise InputError(
@@ -64,6 +67,20 @@ def fill(model: FastRCNN | VGGClassifier, found: Pretrained) -> None:
                 f"{found.contents.path}: {name} is of {source.shape}, the model's of {parameter.value.shape}"
             )
         source.into(parameter.value)
+
+
+def read_convolutions(found: Pretrained, architecture: VGG) -> Sequential:
+    """The convolutions alone.
+
+    Raises
+    ------
+    InputError : the file is damaged, or holds a value that is not finite
+    """
+    given = {name.split(".")[0] for name in found.sources}
+    backbone = architecture.build(np.random.default_rng(0), blank=given)
+    for name, parameter in backbone.named_parameters():
+        found.sources[name].into(parameter.value)
+    return backbone
 
 
 def read_classifier(found: Pretrained, architecture: VGG) -> VGGClassifier:

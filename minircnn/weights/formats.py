@@ -19,6 +19,7 @@ from minircnn.weights.torch_file import is_legacy_torch_file, read_torch_file
 
 OWN_KEY = "minircnn"  # in the metadata of model files (`model_file.py`)
 CONVERTED_KEY = "minircnn_weights"  # of files that `minircnn weights convert` wrote
+GUESSED = "guessed"  # what such a file may say of its pixels
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,19 @@ class Contents:
     format : PyTorch, safetensors, Caffe, Keras, ONNX or NumPy
     tensors : name in the file → array
     flatten : "CHW" or "HWC" where the file says how a map is flattened, else None
-    dense : "OI" or "IO" where the file says whether dense weights are (OUT, IN) or (IN, OUT), else None
     origin, pixels : as a file says that minircnn converted; fields of Preprocessing
+    guessed : whether those pixels were no more than a guess when it was
+    notes : what the user should know
     """
 
     path: Path
     format: str
     tensors: dict[str, Stored]
     flatten: str | None = None
-    dense: str | None = None
     origin: str = ""
     pixels: dict[str, Any] | None = None
+    guessed: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def read_contents(path: str | Path) -> Contents:
@@ -57,18 +60,20 @@ def read_contents(path: str | Path) -> Contents:
         tensors, metadata = read_safetensors_file(path)
         return Contents(path, "safetensors", tensors, **converted(metadata, path))
     kind = _kind(start, path)
+    if kind == "PyTorch":
+        tensors, notes = read_torch_file(path)
+        return Contents(path, kind, tensors, notes=notes)
     if kind in _READERS:
         return Contents(path, kind, _READERS[kind](path))
     if kind == "ONNX":
-        tensors, flatten, dense = read_onnx_file(path)
-        return Contents(path, kind, tensors, flatten=flatten, dense=dense)
+        tensors, flatten = read_onnx_file(path)
+        return Contents(path, kind, tensors, flatten=flatten)
     raise InputError(
         f"{path} is of no format that holds weights here: safetensors, .pth, .h5, .keras, .caffemodel, .onnx, .npz"
     )
 
 
 _READERS = {
-    "PyTorch": read_torch_file,
     "Keras": read_keras_file,
     "NumPy": read_npz_file,
     "Caffe": read_caffe_file,
@@ -118,7 +123,7 @@ def is_foreign(path: Path) -> bool:
 
 
 def converted(metadata: dict[str, str], path: Path) -> dict[str, Any]:
-    """`origin` and `pixels` of a file that was converted, from its metadata; nothing for others.
+    """`origin`, `pixels` and `guessed` of a file that was converted, from its metadata; nothing for others.
 
     Raises
     ------
@@ -131,7 +136,7 @@ def converted(metadata: dict[str, str], path: Path) -> dict[str, Any]:
         pixels = {name: told["preprocessing"][name] for name in ("channel_order", "mean", "scale")}
         pixels = {name: tuple(value) if isinstance(value, list) else value for name, value in pixels.items()}
         Preprocessing(**pixels, short_side=600, long_side=1000)
-        return {"origin": str(told["origin"]), "pixels": pixels}
+        return {"origin": str(told["origin"]), "pixels": pixels, "guessed": told.get("pixels") == GUESSED}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: its description is not usable ({error}); convert it again") from None
 

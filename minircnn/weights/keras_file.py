@@ -71,12 +71,18 @@ def _arrays(file: "h5py.File", path: Path, start: int) -> dict[str, Stored]:
         if len(parts) > 2 and parts[-2] == "vars":
             found[f"{parts[-3]}.{ {'0': 'weight', '1': 'bias'}.get(parts[-1], parts[-1]) }"] = stored
         else:
-            found["/".join(parts[-2:]) if _PART_ALONE.fullmatch(parts[-1]) else parts[-1]] = stored
+            found[f"{_layer(parts)}/{parts[-1]}" if _PART_ALONE.fullmatch(parts[-1]) else parts[-1]] = stored
 
     file.visititems(look)  # follows no link out of the file
     if elsewhere and not found:
         raise ValueError(f"{elsewhere[0]} in it is compressed, in pieces or in another file: save it again without")
     return found
+
+
+def _layer(parts: list[str]) -> str:
+    """A layer's name, of block1_conv1/block1_conv1_1/kernel:0 the group's: Keras numbers what is in a second model."""
+    *groups, layer, _ = ["", *parts]
+    return groups[-1] if re.fullmatch(re.escape(groups[-1]) + r"_\d+", layer) and groups[-1] else layer
 
 
 def _in_zip(path: Path) -> tuple[int, int]:

@@ -16,7 +16,7 @@ import pickletools
 import struct
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -34,7 +34,35 @@ STORAGES: dict[str, np.dtype] = {
     "HalfStorage": np.dtype("<f2"),
     "BFloat16Storage": BFLOAT16,
     "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("i1"),
+    "ByteStorage": np.dtype("u1"),
+    "BoolStorage": np.dtype("?"),
+    "ComplexFloatStorage": np.dtype("<c8"),
+    "ComplexDoubleStorage": np.dtype("<c16"),
 }
+HARMLESS = {  # what checkpoints hold beside tensors: nothing is made of it
+    ("argparse", "Namespace"),
+    ("collections", "defaultdict"),
+    ("collections", "Counter"),
+    ("numpy", "dtype"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"),
+    ("_codecs", "encode"),
+    ("pathlib", "PosixPath"),
+    ("pathlib", "WindowsPath"),
+    ("torch", "Size"),
+    ("torch", "device"),
+    ("torch.serialization", "_get_layout"),
+    ("builtins", "set"),
+    ("__builtin__", "set"),
+}
+FIRST = ("state_dict", "model_state_dict", "model", "net", "network", "weights")  # of several dictionaries in a file
+DEEPEST = 3  # dictionaries within dictionaries
 LARGEST_PICKLE = 1 << 24  # bytes: names and shapes, not weights; more is no file of weights
 _UNUSABLE = (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
              OverflowError, MemoryError, RecursionError, struct.error, zipfile.BadZipFile, NotImplementedError,
@@ -46,8 +74,10 @@ def is_legacy_torch_file(start: bytes) -> bool:
     return start[:1] == b"\x80" and MAGIC.to_bytes(10, "little") in start[:64]
 
 
-def read_torch_file(path: str | Path) -> dict[str, Stored]:
-    """Name → array of every tensor in a file that holds a dictionary of them, in its order.
+def read_torch_file(path: str | Path) -> tuple[dict[str, Stored], tuple[str, ...]]:
+    """Name → array of every tensor in a file that holds a dictionary of them, in its order; and what to know of it.
+
+    A checkpoint keeps that dictionary under a key of its own: "state_dict", "model", …
 
     Raises
     ------
@@ -66,14 +96,35 @@ def read_torch_file(path: str | Path) -> dict[str, Stored]:
         raise InputError(f"{path} cannot be read ({reason(error)}); name a .pth file") from None
     except _UNUSABLE as error:
         raise InputError(f"{path} is not a .pth file, or it is damaged ({error}); take another copy") from None
-    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
-        found = found["state_dict"]  # a checkpoint: what else it holds does not matter here
-    tensors = (
-        {name: value for name, value in found.items() if isinstance(value, Stored)} if isinstance(found, dict) else {}
-    )
-    if not tensors or not all(isinstance(name, str) for name in tensors):
+    tensors, notes = _choose(found, path)
+    if not tensors:
         raise InputError(f"{path} holds no dictionary of tensors; save one with torch.save(model.state_dict())")
-    return tensors
+    return tensors, notes
+
+
+def _choose(found: object, path: Path) -> tuple[dict[str, Stored], tuple[str, ...]]:
+    """The dictionary of tensors in what was saved, and a note where there is more than one."""
+    there = {where: tensors for where, tensors in _dictionaries(found) if not where.startswith("optim")}
+    if not there:
+        return {}, ()
+    most = max(map(len, there.values()))
+    large = [where for where, tensors in there.items() if 2 * len(tensors) >= most]  # beside a few of something else
+    known = [where for name in FIRST for where in large if where.split(".")[-1] == name]
+    chosen = (known or large)[0]
+    others = [where or "the file's own" for where in large if where != chosen]
+    notes = (f"{path} holds several dictionaries of tensors; {chosen!r} is taken, not {', '.join(others)}",)
+    return there[chosen], notes if others else ()
+
+
+def _dictionaries(found: object, where: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Stored]]]:
+    """(keys that lead there, tensors by name) of each dictionary that has any."""
+    if not isinstance(found, dict) or depth > DEEPEST:
+        return
+    named = {key: value for key, value in found.items() if isinstance(key, str)}
+    if tensors := {name: value for name, value in named.items() if isinstance(value, Stored)}:
+        yield where, tensors
+    for key, value in named.items():
+        yield from _dictionaries(value, f"{where}.{key}" if where else key, depth + 1)
 
 
 class _Refused(Exception):
@@ -97,6 +148,25 @@ class _Storage:
     count: int
 
 
+class _Nothing:
+    """Stands for what is harmless and of no use here: takes whatever it is given, and is nothing."""
+
+    def __init__(self, *_: object):
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+    def __setitem__(self, key: object, value: object) -> None:
+        pass
+
+    def append(self, value: object) -> None:
+        pass
+
+    def add(self, value: object) -> None:
+        pass
+
+
 class _Reader(pickle.Unpickler):
     """Unpickles names, numbers and tensors. `storage` gives what belongs to a key: (key, dtype, count) → storage."""
 
@@ -115,7 +185,11 @@ class _Reader(pickle.Unpickler):
             return _parameter
         if module == "torch" and name in STORAGES:
             return _Kind(STORAGES[name])
-        raise _Refused(f"it names {module}.{name}, which could do anything")
+        if (module, name) in HARMLESS:
+            return _Nothing
+        if module.startswith("__torch__"):
+            raise _Refused(f"it is a TorchScript program ({module}.{name})")
+        raise _Refused(f"it names {module}.{name}, which is no tensor's and could do anything")
 
     def persistent_load(self, identity: object) -> _Storage:
         if not isinstance(identity, tuple) or len(identity) < 5:
@@ -161,6 +235,8 @@ def _parameter(tensor: Stored, *_: object) -> Stored:
 def _read_zip(path: Path) -> object:
     with zipfile.ZipFile(path) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
+        if any(name.endswith("/constants.pkl") or name.split("/")[1:2] == ["code"] for name in entries):
+            raise _Refused("it is a TorchScript program, not a dictionary of tensors")
         pickles = [name for name in entries if name.endswith("/data.pkl") and name.count("/") == 1]
         if len(pickles) != 1:
             raise ValueError(f"{len(pickles)} data.pkl in it")
