@@ -27,12 +27,14 @@ class Beginning:
     started_from : where its weights come from, in words
     same_classes : whether the output layers came along; with other classes they are new
     notes : what of it the user may not expect
+    new : hidden layers with random weights, which the run's first step fits to what they are given
     """
 
     model: FastRCNN
     started_from: str
     same_classes: bool = False
     notes: list[str] = field(default_factory=list)
+    new: tuple[str, ...] = ()
 
 
 def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.random.Generator) -> Beginning:
@@ -57,7 +59,7 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
             )
             architecture = replace(architecture, frozen=())
         model = FastRCNN(architecture, len(class_names), rng, class_names)
-        return Beginning(model, "random weights", notes=notes)
+        return Beginning(model, "random weights", notes=notes, new=_new(model, set()))
     path = shipped_backbone(settings.backbone) if wanted == SHIPPED else Path(wanted)
     if path.is_file() and is_foreign(path):
         if architecture.name != "vgg16":
@@ -100,7 +102,7 @@ def _on_backbone(
     name = "the pretrained backbone that comes with minircnn" if wanted == SHIPPED else f"the backbone {path.name}"
     if data := backbone.origin.get("data"):
         name += f", taught on {data}"
-    return Beginning(model, name)
+    return Beginning(model, name, new=_new(model, given))
 
 
 def _pretrained(
@@ -127,7 +129,13 @@ def _pretrained(
     architecture = replace(architecture, preprocessing=found.preprocessing)
     model = FastRCNN(architecture, len(class_names), rng, class_names, blank=given)
     fill(model, found)
-    return Beginning(model, f"{found.origin}, from {path.name}", same_classes, notes)
+    return Beginning(model, f"{found.origin}, from {path.name}", same_classes, notes, _new(model, given))
+
+
+def _new(model: FastRCNN, given: set[str]) -> tuple[str, ...]:
+    """The hidden layers that no file gave."""
+    names = (name.split(".")[0] for name, _ in model.named_parameters())
+    return tuple(dict.fromkeys(name for name in names if name not in given | {"cls_score", "bbox_pred"}))
 
 
 def check_same_data(data: TrainingData, checkpoint: Checkpoint, settings: TrainSettings) -> None:

@@ -31,6 +31,7 @@ class TrainingState:
     history : one dict for each validation
     generator : the state of the run's random generator
     started_from : where the first weights came from, in words
+    new : hidden layers with random weights, which the first step fits to what they are given
     """
 
     images: int
@@ -42,6 +43,7 @@ class TrainingState:
     history: list
     generator: dict
     started_from: str = ""  # runs of version 0.1.0 do not say
+    new: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from minircnn.training.batches import STATISTICS_IMAGES, Batch, make_batch, meas
 from minircnn.training.begin import check_same_data, first_model
 from minircnn.training.checkpoint import TrainingState, load_newest, save_checkpoint
 from minircnn.training.data import TrainingData
+from minircnn.training.first_weights import fit_first_weights
 from minircnn.training.optim import SGD
 from minircnn.training.run_folder import RunFolder, StopRequest
 from minircnn.training.settings import TrainSettings
@@ -55,6 +56,7 @@ class Training:
         self.history: list[dict] = []
         self.started_from = ""  # in words
         self.notes: list[str] = []  # what the user should know of how the run began
+        self.new: tuple[str, ...] = ()  # hidden layers with random weights
 
     @classmethod
     def start(
@@ -88,7 +90,7 @@ class Training:
                 model.statistics = statistics  # a new one speaks in normalised offsets from the beginning
             folder.start_log()
         training = cls(folder, settings, data, model)
-        training.notes, training.started_from = beginning.notes, beginning.started_from
+        training.notes, training.started_from, training.new = beginning.notes, beginning.started_from, beginning.new
         return training
 
     @classmethod
@@ -131,7 +133,7 @@ class Training:
             training.order, training.position, training.step = checkpoint.order, state.position, state.step
             training.seconds, training.history = state.seconds, state.history
             training.best_score = max((row["AP"] or 0.0 for row in state.history), default=-1.0)  # 0.1.0 kept mAP50
-            training.started_from = state.started_from
+            training.started_from, training.new = state.started_from, tuple(state.new)
             training.rng.bit_generator.state = state.generator
             folder.start_log(steps_kept=training.step)
         training.notes = [note] if note else []
@@ -150,6 +152,7 @@ class Training:
             history=self.history,
             generator=dict(self.rng.bit_generator.state),
             started_from=self.started_from,
+            new=self.new,
         )
         save_checkpoint(folder.last, folder.previous, self.model, self.optimiser, self.order, state)
 
@@ -183,7 +186,7 @@ class Training:
                 self.save()
             rows, saved_at = [], time.monotonic()
             while self.step < self.steps:
-                rows.append(self._one_step())
+                rows.append(self._one_step(progress))
                 if self.step % LOG_EVERY == 0 or self.step == self.steps:
                     self._log(rows)
                     rows = []
@@ -197,13 +200,17 @@ class Training:
                     raise Interrupted
             self.save()
 
-    def _one_step(self) -> tuple[float, float, float]:
+    def _one_step(self, progress: Progress = silent) -> tuple[float, float, float]:
         """Class loss, box loss, share of foreground RoIs."""
         began = time.perf_counter()
         self.model.train()
         batch = self.next_batch()
         losses = (0.0, 0.0)
         if len(batch.labels):  # images without a single usable RoI teach nothing
+            if self.new:
+                if words := fit_first_weights(self.model, batch, self.new):
+                    progress("first weights", 1, 1, words)
+                self.new = ()
             try:
                 losses = train_step(self.model, self.optimiser, batch, self.schedule(self.step), self.settings.sigma)
             except InputError as error:

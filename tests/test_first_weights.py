@@ -1,0 +1,89 @@
+"""New layers on given ones begin with weights that fit what they are given."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from minircnn.data import write_scenes
+from minircnn.models import FastRCNN, vgg_small
+from minircnn.training.batches import Batch
+from minircnn.training.first_weights import fit_first_weights
+from minircnn.training.run_folder import RunFolder
+from minircnn.training.settings import TrainSettings
+from minircnn.training.train import Training
+
+
+@pytest.fixture
+def batch(rng):
+    images = rng.standard_normal((2, 64, 64, 3)).astype(np.float32)
+    rois = np.array([[0, 4, 4, 50, 40], [0, 0, 0, 63, 63], [1, 10, 20, 40, 60]], np.float32)
+    return Batch(images, rois, np.zeros(3, np.int64), np.zeros((3, 4), np.float32), ("a", "b"))
+
+
+def rms(x):
+    return float(np.sqrt(np.mean(np.square(x, dtype=np.float64))))
+
+
+@pytest.mark.parametrize("larger", [1 / 64, 1, 6, 100])
+def test_fc6_hands_on_the_same_whatever_size_the_features_have(larger, batch, rng):
+    model = FastRCNN(vgg_small(), 2, rng)
+    model.train()
+    last = dict(model.named_parameters())["conv3_3.weight"].value
+    last *= larger  # every bias is 0: the features are so many times larger
+    before = model.fc6.weight.value.copy()
+    said = fit_first_weights(model, batch, ("fc6", "fc7"))
+    pooled = model.roi_pool.forward(model.forward_features(batch.images), batch.rois)
+    np.testing.assert_allclose(model.fc6.weight.value * rms(pooled), before, rtol=1e-5)
+    hidden = model.fc6.forward(pooled.reshape(3, -1))
+    assert 0.3 < rms(hidden) < 3
+    assert said == f"fc6's divided by {rms(pooled):.3g}, the size of what it is given"
+
+
+def test_only_the_first_new_layer_is_touched(batch, rng):
+    for new, touched in ((("conv1_1", "fc6", "fc7"), "conv1_1.weight"), (("fc7",), "fc7.weight"), ((), None)):
+        model = FastRCNN(vgg_small(), 2, np.random.default_rng(0))
+        model.train()
+        before = {name: parameter.value.copy() for name, parameter in model.named_parameters()}
+        state = rng.bit_generator.state
+        fit_first_weights(model, replace(batch, images=60 * batch.images), new)
+        changed = [name for name, p in model.named_parameters() if not np.array_equal(p.value, before[name])]
+        assert changed == ([touched] if touched else [])
+        assert rng.bit_generator.state == state  # nothing is drawn
+
+
+def test_nothing_to_measure_changes_nothing(batch, rng):
+    model = FastRCNN(vgg_small(), 2, rng)
+    model.train()
+    before = model.fc6.weight.value.copy()
+    dict(model.named_parameters())["conv3_3.weight"].value[...] = 0
+    assert fit_first_weights(model, batch, ("fc6",)) == ""
+    np.testing.assert_array_equal(model.fc6.weight.value, before)
+
+
+def test_a_run_says_so_and_does_it_once_also_when_it_is_resumed_before_its_first_step(tmp_path):
+    write_scenes(tmp_path / "scenes", 4, 2, size=96)
+    given = TrainSettings(data=str(tmp_path / "scenes"), epochs=1, images_per_step=2, validation_images=1)
+    said, weights = [], []
+    for name in ("whole", "resumed"):
+        training = Training.start(RunFolder(tmp_path / name), given)
+        assert training.new == ("fc6", "fc7")
+        if name == "resumed":
+            training.save()
+            training = Training.resume(RunFolder(tmp_path / name))
+            assert training.new == ("fc6", "fc7")
+        training.run(lambda stage, done, total, words: said.append(words) if stage == "first weights" else None)
+        weights.append({name: parameter.value.copy() for name, parameter in training.model.named_parameters()})
+        assert Training.resume(RunFolder(tmp_path / name)).new == ()
+    assert len(said) == 2
+    assert said[0].startswith("fc6's divided by ")
+    for name, value in weights[0].items():
+        np.testing.assert_array_equal(value, weights[1][name], err_msg=name)
+
+
+def test_a_detector_of_ones_own_is_left_as_it_is(tmp_path):
+    write_scenes(tmp_path / "scenes", 4, 2, size=96)
+    given = TrainSettings(data=str(tmp_path / "scenes"), epochs=0.5, images_per_step=2, validation_images=1)
+    Training.start(RunFolder(tmp_path / "a"), given).run()
+    again = replace(given, weights=str(tmp_path / "a" / "best.safetensors"))
+    assert Training.start(RunFolder(tmp_path / "b"), again).new == ()
