@@ -1,9 +1,10 @@
-"""Downloads: whole or not at all, going on where they stopped, and held to a SHA-256."""
+"""Downloads: whole or not at all, and nothing else is taken for weights."""
 
 import hashlib
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -15,102 +16,117 @@ from minircnn.weights.fetch import fetch
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
+PAGE = b"\n<!DOCTYPE html><html><title>Sign in</title></html>"
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        server = self.server
-        start = 0
-        if server.ranges and (asked := self.headers.get("Range")):
-            start = int(asked.removeprefix("bytes=").removesuffix("-"))
-        server.starts.append(start)
-        if self.path.endswith("absent.pth"):
+        name = unquote(self.path)
+        if name.endswith("absent.pth"):
             return self.send_error(404)
-        if start >= len(CONTENT):
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(CONTENT)}")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return None
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
+        content = PAGE if name.endswith("page.pth") else CONTENT
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        stop = server.breaks_at.pop(0) if server.breaks_at else len(CONTENT)
         with suppress(OSError):
-            self.wfile.write(CONTENT[start:stop])
+            self.wfile.write(content[:1_234_567] if name.endswith("cut.pth") else content)
         return None
 
     def log_message(self, *words):
         pass
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.ranges, server.starts, server.breaks_at = True, [], []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield server
+    yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def url(server, name=f"vgg16-{DIGEST[:8]}.pth"):
-    return f"http://127.0.0.1:{server.server_port}/{name}"
+def nothing(*_):
+    pass
 
 
 def test_a_file_comes_whole_with_progress(server, tmp_path):
     told = []
-    digest = fetch(url(server), tmp_path / "a.pth", None, lambda there, whole: told.append((there, whole)))
+    digest, _ = fetch(server + "a.pth", tmp_path / "a.pth", None, lambda there, whole: told.append((there, whole)))
     assert digest == DIGEST
     assert (tmp_path / "a.pth").read_bytes() == CONTENT
     assert told[-1] == (len(CONTENT), len(CONTENT))
     assert [path.name for path in tmp_path.iterdir()] == ["a.pth"]
 
 
-@pytest.mark.parametrize("ranges", [True, False])
-def test_a_broken_download_goes_on(ranges, server, tmp_path):
-    server.ranges, server.breaks_at = ranges, [1_234_567]
-    with pytest.raises(InputError, match=r"did not come whole .* goes on where it stopped"):
-        fetch(url(server), tmp_path / "a.pth", None, lambda *_: None)
-    assert not (tmp_path / "a.pth").exists()
-    fetch(url(server), tmp_path / "a.pth", None, lambda *_: None)
-    assert (tmp_path / "a.pth").read_bytes() == CONTENT
-    assert server.starts == [0, 1_234_567 if ranges else 0]
-
-
-@pytest.mark.parametrize("length", [3_000_000, 3_000_007])
-def test_a_part_that_is_whole_or_longer_is_handled(length, server, tmp_path):
-    (tmp_path / "a.pth.part").write_bytes((CONTENT + bytes(7))[:length])
-    fetch(url(server), tmp_path / "a.pth", None, lambda *_: None)
+def test_an_address_as_a_browser_shows_it_is_fetched(server, tmp_path):
+    fetch(server + "모델/가중치 1.pth", tmp_path / "a.pth", None, nothing)
     assert (tmp_path / "a.pth").read_bytes() == CONTENT
 
 
-def test_another_content_is_thrown_away(server, tmp_path):
-    for name, sha256 in (("vgg16-00b39a1b.pth", None), ("vgg16.pth", "00b39a1b")):
-        with pytest.raises(InputError, match="not 00b39a1b"):
-            fetch(url(server, name), tmp_path / "a.pth", sha256, lambda *_: None)
-        assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (f"vgg16-{DIGEST[:8]}.pth", "as its name says"),
+        ("vgg16-20240315.pth", "does not begin with 20240315"),
+        ("detector-00012000.safetensors", "does not begin with 00012000"),
+        ("vgg16-best.pth", "compare it"),
+    ],
+)
+def test_what_a_name_says_is_compared_and_decides_nothing(name, words, server, tmp_path):
+    digest, said = fetch(server + name, tmp_path / name, None, nothing)
+    assert digest == DIGEST
+    assert words in said
+    assert (tmp_path / name).read_bytes() == CONTENT
 
 
-def test_what_cannot_be_fetched_is_one_sentence(server, tmp_path):
+def test_a_digest_that_was_given_decides(server, tmp_path):
+    assert fetch(server + "a.pth", tmp_path / "a.pth", DIGEST[:10].upper(), nothing)[1] == "as --sha256 says"
+    with pytest.raises(InputError, match="not 00b39a1b"):
+        fetch(server + "a.pth", tmp_path / "b.pth", "00b39a1b", nothing)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pth"]
+
+
+def test_what_cannot_be_fetched_is_one_sentence_and_leaves_nothing(server, tmp_path):
     (tmp_path / "there.pth").touch()
     cases = [
-        (url(server, "absent.pth"), "a.pth", None, "404"),
+        (server + "absent.pth", "a.pth", None, "404"),
+        (server + "cut.pth", "a.pth", None, "did not come whole"),
+        (server + "page.pth", "a.pth", None, "web page"),
         ("http://127.0.0.1:1/a.pth", "a.pth", None, "did not come whole"),
         ("ftp://127.0.0.1/a.pth", "a.pth", None, "no address of a file"),
         ("file:///etc/passwd", "a.pth", None, "no address of a file"),
-        (url(server, ""), "a.pth", None, "no address of a file"),
-        (url(server), "there.pth", None, "is there already"),
-        (url(server), "a.pth", "xyz", "hexadecimal digits"),
+        (server, "a.pth", None, "no address of a file"),
+        (server + "a.pth", "there.pth", None, "is there already"),
+        (server + "a.pth", "a.pth", "xyz", "hexadecimal digits"),
     ]
     for address, name, sha256, words in cases:
-        with pytest.raises(InputError, match=words):
-            fetch(address, tmp_path / name, sha256, lambda *_: None)
+        with pytest.raises(InputError, match=words) as told:
+            fetch(address, tmp_path / name, sha256, nothing)
+        assert "\n" not in str(told.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.pth"]
 
 
-def test_the_command_tells_the_digest(server, tmp_path):
-    result = CliRunner().invoke(app, ["weights", "fetch", url(server), "--out", str(tmp_path / "a.pth")])
+def test_the_command_makes_the_folder_and_tells_the_digest(server, tmp_path):
+    out = tmp_path / "new" / "a.pth"
+    result = CliRunner().invoke(app, ["weights", "fetch", server + "a.pth", "--out", str(out)])
     assert result.exit_code == 0
     assert DIGEST in result.output
+    assert out.read_bytes() == CONTENT
+
+
+def test_weights_that_are_a_page_or_a_pointer_are_named_for_what_they_are(tmp_path):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4d7a" * 16 + b"\nsize 553433881\n"
+    cases = {
+        "pointer": (pointer, "Git LFS"),
+        "page": (PAGE, "web page"),
+        "array": (b"\x93NUMPY\x01\x00", "numpy.savez"),
+    }
+    for name, (content, words) in cases.items():
+        path = tmp_path / f"{name}.pth"
+        path.write_bytes(content + bytes(100))
+        out = str(tmp_path / "o.safetensors")
+        result = CliRunner().invoke(app, ["weights", "convert", str(path), "--out", out])
+        assert result.exit_code == 2
+        assert words in result.output

@@ -202,11 +202,9 @@ def _check_convolutions(file: Path, found: "Pretrained") -> None:
 def fetch(
     url: Annotated[str, typer.Argument(help="http:// or https://, with the file's name at its end.")],
     out: Annotated[Path | None, typer.Option(help="Where to; by default the file's own name, here.")] = None,
-    sha256: Annotated[
-        str | None, typer.Option(help="What it should begin with; names such as vgg16-397923af.pth say it.")
-    ] = None,
+    sha256: Annotated[str | None, typer.Option(help="What it should begin with; else nothing is kept.")] = None,
 ) -> None:
-    """Download a file of weights: with progress, going on where it stopped, and its SHA-256 compared.
+    """Download a file of weights, whole or not at all, and tell its SHA-256.
 
     Example: minircnn weights fetch https://download.pytorch.org/models/vgg16-397923af.pth
     """
@@ -215,11 +213,11 @@ def fetch(
     from minircnn.weights.fetch import name_of
 
     out = out or Path(name_of(url))
-    with Console() as console, on_interrupt(f"what has come is in {out}.part"):
-        digest = download(
+    with Console() as console, on_interrupt("nothing is kept"):
+        digest, words = download(
             url, out, sha256, lambda there, whole: console("downloading", there >> 20, max(there, whole) >> 20, "MB")
         )
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}, {words}")
 
 
 def _print_own(file: Path, tensors: dict, description: dict, digest: str) -> None:

@@ -56,6 +56,8 @@ def read_contents(path: str | Path) -> Contents:
     """
     path = Path(path)
     start = first_bytes(path)
+    if other := what_else(start):
+        raise InputError(f"{path} is {other}")
     if is_safetensors_file(start):
         tensors, metadata = read_safetensors_file(path)
         return Contents(path, "safetensors", tensors, **converted(metadata, path))
@@ -80,6 +82,20 @@ _READERS = {
 }
 
 
+_OTHERS = {  # what stands where weights were expected
+    b"version https://git-lfs": "a Git LFS pointer, not the file: run git lfs pull, or download the file itself",
+    b"<!doctype": "a web page, not the file: download the file itself",
+    b"<html": "a web page, not the file: download the file itself",
+    b"<?xml": "XML, not weights: download the file itself",
+    b"\x93numpy": "a single array or a pickle of NumPy's (.npy): save the arrays with numpy.savez",
+    b"gguf": "a GGUF file, which is not read",
+    b"\x1f\x8b": "compressed (gzip): unpack it first",
+    b"bzh": "compressed (bzip2): unpack it first",
+    b"7z": "an archive (7z): unpack it first",
+    b"rar!": "an archive (RAR): unpack it first",
+}
+
+
 def _kind(start: bytes, path: Path) -> str | None:
     """Whose format it is, but for safetensors; None for no known one."""
     if start.startswith(HDF):
@@ -88,13 +104,24 @@ def _kind(start: bytes, path: Path) -> str | None:
         return "PyTorch"
     if start.startswith(b"PK\x03\x04"):
         return _zip_kind(path)
-    # Protocol buffers: an ONNX file begins with its version (field 1, a number), Caffe's with a name (field 1, text) or
-    # a layer (field 2 or 100)
+    # Protocol buffers: an ONNX file begins with its version (field 1, a number), Caffe's with a name (field 1, text),
+    # an input (field 3) or a layer (field 2 or 100)
     if start[:1] == b"\x08":
         return "ONNX"
-    if start[:1] in (b"\x0a", b"\x12") or start[:2] == b"\xa2\x06":
+    if start[:1] in (b"\x0a", b"\x12", b"\x1a") or start[:2] == b"\xa2\x06":
         return "Caffe"
     return None
+
+
+def what_else(start: bytes) -> str:
+    """What a file is that holds no weights here, by its first bytes; empty where nobody can tell."""
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for signature, words in _OTHERS.items():
+        if text.startswith(signature):
+            return words
+    if start[4:8] == b"TFL3":
+        return "a TensorFlow Lite model, which is not read"
+    return ""
 
 
 def _zip_kind(path: Path) -> str:
