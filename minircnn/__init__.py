@@ -63,3 +63,8 @@ def __getattr__(name: str) -> object:
     value = getattr(importlib.import_module(f"minircnn.{_HOME[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """What stands here and what is loaded when it is first used: a notebook completes both."""
+    return sorted({*globals(), *__all__})

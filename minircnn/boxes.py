@@ -7,12 +7,15 @@ learns: how far to move a proposal's centre, in units of its size, and by what f
 
 import numpy as np
 
+from minircnn.kernels.checks import check_array
+
 MAX_LOG_STRETCH = float(np.log(1000 / 16))  # a wild tw must not overflow exp; 62 times the proposal is ample
 
 
 def _checked(owner: str, *arrays: np.ndarray) -> list[np.ndarray]:
     """The arrays, in a float type that their areas fit: whole numbers and halves would overflow and say nothing."""
     for boxes in arrays:
+        check_array(owner, "boxes", boxes)
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise ValueError(f"{owner}: boxes should have shape (any, 4), x1, y1, x2, y2, not {boxes.shape}")
     return [boxes if boxes.dtype in (np.float32, np.float64) else boxes.astype(np.float64) for boxes in arrays]
@@ -81,13 +84,15 @@ def decode_boxes(proposals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     ValueError : arrays that do not fit each other
     """
     (proposals,) = _checked("decode_boxes", proposals)
+    check_array("decode_boxes", "offsets", offsets)
     R = len(proposals)
     if offsets.ndim != 2 or offsets.shape[0] != R or offsets.shape[1] % 4:
         raise ValueError(f"decode_boxes: offsets should have shape ({R}, 4 for each class), not {offsets.shape}")
     offsets = offsets.reshape(R, offsets.shape[1] // 4, 4)
     centre, size = _centres_and_sizes(proposals[:, None, :])  # (R, 1, 2)
     new_centre = centre + offsets[..., :2] * size
-    new_size = size * np.exp(np.minimum(offsets[..., 2:], MAX_LOG_STRETCH))
+    with np.errstate(under="ignore"):  # a box stretched to nothing has no size, and is no detection
+        new_size = size * np.exp(np.minimum(offsets[..., 2:], MAX_LOG_STRETCH))
     boxes = np.concatenate([new_centre - 0.5 * new_size, new_centre + 0.5 * new_size], axis=-1)
     return boxes.reshape(R, offsets.shape[1] * 4)
 
@@ -99,6 +104,7 @@ def clip_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
     ------
     ValueError : the last axis has not four values
     """
+    check_array("clip_boxes", "boxes", boxes)
     if boxes.shape[-1:] != (4,):
         raise ValueError(f"clip_boxes: boxes should have shape (…, 4), not {boxes.shape}")
     limit = np.array([width, height, width, height], boxes.dtype)
@@ -126,6 +132,8 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
     ------
     ValueError : not one box for each score
     """
+    check_array("nms", "boxes", boxes)
+    check_array("nms", "scores", scores)
     if boxes.shape != (len(scores), 4):
         raise ValueError(f"nms: boxes should have shape ({len(scores)}, 4), as there are scores, not {boxes.shape}")
     order = np.argsort(-scores, kind="stable")

@@ -5,6 +5,7 @@ cannot be written is one sentence.
 """
 
 import errno
+import itertools
 import json
 import math
 import os
@@ -20,7 +21,8 @@ from minircnn.errors import InputError
 
 REMEDY = "make room or choose another folder"
 LONGEST_NAME = 255  # bytes, on every usual file system
-ROOM_FOR_SUFFIX = 24  # bytes of a temporary name that are not the file's own
+ROOM_FOR_SUFFIX = 32  # bytes of a temporary name that are not the file's own
+_count = itertools.count()
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def written_whole(path: Path, remedy: str = REMEDY, durable: bool = True) -> Ite
     remedy, and the temporary file is gone.
     """
     own = os.fsdecode(os.fsencode(path.name)[: LONGEST_NAME - ROOM_FOR_SUFFIX])
-    temporary = path.with_name(f"{own}.{os.getpid()}.partial")
+    temporary = path.with_name(f"{own}.{os.getpid()}.{next(_count)}.partial")  # threads may write one file at once
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
@@ -40,7 +42,9 @@ def written_whole(path: Path, remedy: str = REMEDY, durable: bool = True) -> Ite
         yield temporary
         if durable:
             sync(temporary)
-        os.chmod(temporary, mode)  # a library may have made it the user's alone
+        if temporary.stat().st_mode != mode:  # a library may have made it the user's alone
+            with suppress(OSError):  # some network drives have no modes
+                os.chmod(temporary, mode)
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); {remedy}") from None

@@ -49,8 +49,9 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     -------
     (R, K+1), same dtype; each row sums to 1
     """
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    with np.errstate(under="ignore"):  # exp(-200) is 0 here, whatever the program around would have NumPy raise
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
 
 
 def smooth_l1(
@@ -92,7 +93,7 @@ def smooth_l1(
 
 
 def _check(name: str, predicted: np.ndarray, labels: np.ndarray, classes: int) -> None:
-    check_shape(name, "labels", labels, (len(labels),))
+    check_shape(name, "labels", labels, (None,))
     if labels.dtype.kind not in "iu":
         raise ValueError(f"labels should be whole numbers, 0 for background, not {labels.dtype}")
     if len(predicted) != len(labels):

@@ -147,9 +147,9 @@ def test_a_circle_is_seen():
 
 
 def test_kernels_know_arrays_only():
-    allowed = {"numpy", "numba", "math", "functools", "contextlib", "minircnn",
-               "atexit", "hashlib", "llvmlite", "operator", "pathlib", "shutil", "tempfile", "threading"}  # fmt: skip
-    for path in (PACKAGE / "kernels").glob("*.py"):
+    allowed = {"numpy", "numba", "math", "minircnn", "llvmlite", "operator", "threading", "collections"}
+    about_numba = ("cache.py", "threads.py")  # no loops: how Numba keeps and runs them
+    for path in (path for path in (PACKAGE / "kernels").glob("*.py") if path.name not in about_numba):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []

@@ -9,7 +9,6 @@ import io
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -20,6 +19,7 @@ from minircnn.data.materials import (
     bundled_photographs,
     idx_garments,
 )
+from minircnn.data.opencv import opencv
 from minircnn.data.progress import Progress, silent
 from minircnn.data.scenes import Item, compose_scene
 from minircnn.errors import InputError
@@ -188,5 +188,6 @@ def _item(item: Item) -> dict:
 
 def outline_polygons(visible: np.ndarray) -> list[list[int]]:
     """Outlines [x, y, x, y, …] of the visible parts, through the outermost pixels."""
+    cv2 = opencv()
     contours, _ = cv2.findContours(visible.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return [[int(value) for value in contour.ravel()] for contour in contours if len(contour) >= 3]

@@ -5,8 +5,9 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+
+from minircnn.data.opencv import opencv
 
 THRESHOLD = 8  # grey levels above the black ground that count as cloth: white garments are photographed dark
 MIN_CLOTH = 40  # pixels of 784: fewer are too little to recognise
@@ -64,6 +65,7 @@ def silhouette(garment: np.ndarray) -> np.ndarray:
 
     Holes are filled because dark places inside a garment are mostly prints and folds, which look like the ground.
     """
+    cv2 = opencv()
     framed = cv2.copyMakeBorder((garment > THRESHOLD).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     cv2.floodFill(framed, None, (0, 0), 2)  # 2 marks the ground that is reached from outside
     cloth = (framed[1:-1, 1:-1] != 2).astype(np.uint8)
@@ -76,6 +78,7 @@ def silhouette(garment: np.ndarray) -> np.ndarray:
 
 def draw_garment(garment: np.ndarray, pose: Pose) -> Cutout | None:
     """Draw a (28, 28) uint8 garment in a pose; None if there is too little of it."""
+    cv2 = opencv()
     cloth = silhouette(garment)
     if not cloth.any():
         return None
@@ -113,6 +116,7 @@ def _placement(x: float, y: float, scale: float, pose: Pose) -> tuple[np.ndarray
 
 def _spread(garment: np.ndarray, cloth: np.ndarray) -> np.ndarray:
     """The garment with its grey carried outwards over the half-covered rim and the ground beyond it."""
+    cv2 = opencv()
     inner = cv2.erode(cloth, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     spread = garment
     for _ in range(2):

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from minircnn.errors import InputError
 
@@ -26,7 +27,12 @@ MAX_PIXELS = 100_000_000  # a header that promises more is damaged or hostile; d
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_ASIDES = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+_HEIF = {
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), "a HEIC photograph"),
+    **dict.fromkeys((b"avif", b"avis"), "an AVIF image"),
+}
 _ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 are the ones that exchange rows and columns
+_TIFF_WIDTH, _TIFF_HEIGHT = 0x0100, 0x0101
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -86,29 +92,32 @@ def image_size(path: str | Path) -> tuple[int, int]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of an image file") from error
     with file, _opened(_essence(file, whole=False), path) as image:
         width, height = image.size
+        if isinstance(image, TiffImageFile):  # newer Pillow turns the size of these, and of no others, at once
+            width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
         return (width, height) if _orientation(image) >= 5 else (height, width)
 
 
 def _essence(file: BinaryIO, whole: bool) -> BinaryIO:
-    """The file; of a PNG, a copy without texts and colour profiles, up to the pixels or to the end.
+    """The file; of a PNG, a copy without texts and colour profiles, and if not `whole` without pixels.
 
     They say nothing that is used here, but where they are large or damaged Pillow refuses the image because of them.
+    An EXIF block may stand behind the pixels.
     """
     signature = file.read(len(_PNG))
     if signature != _PNG:
         file.seek(0)
         return file
-    kept = bytearray(signature)
+    kept, pixels = bytearray(signature), b""
     while len(head := file.read(8)) == 8:
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
         if kind == b"IDAT" and not whole:
-            break
-        if kind in _PNG_ASIDES:
+            pixels = pixels or head
+        if kind in _PNG_ASIDES or (pixels and kind != b"eXIf"):
             file.seek(length + 4, io.SEEK_CUR)  # 4 bytes of checksum
             continue
         kept += head
         kept += file.read(length + 4)
-    return io.BytesIO(bytes(kept + head))
+    return io.BytesIO(bytes(kept + (pixels or head)))
 
 
 @contextmanager
@@ -126,6 +135,9 @@ def _opened(file: BinaryIO, path: str | Path) -> Iterator[Image.Image]:
             file.seek(0)
             if not file.read(1):
                 raise InputError(f"{path}: the file is empty; copy or download it again") from error
+            file.seek(0)
+            if other := _other_kind(file.read(64)):
+                raise InputError(f"{path}: {other}") from error
             raise InputError(
                 f"{path}: not an image, or its header is damaged; expected one of {', '.join(FORMATS)}"
             ) from error
@@ -134,6 +146,22 @@ def _opened(file: BinaryIO, path: str | Path) -> Iterator[Image.Image]:
             if width * height > MAX_PIXELS:
                 raise InputError(_too_large(path, f"{width}×{height} pixels"))
             yield image
+
+
+def _other_kind(start: bytes) -> str:
+    """What it is that stands where an image was expected, by its first bytes; empty where nobody can tell."""
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIF:
+        return f"{_HEIF[start[8:12]]}, which is not read; export it as JPEG or PNG"
+    if start.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return "a JPEG XL image, which is not read; export it as JPEG or PNG"
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, not the image itself; run git lfs pull"
+    text = start.lstrip().lower()
+    if text.startswith((b"<!doctype", b"<html")):
+        return "a web page, not an image; download the image itself"
+    if text.startswith((b"<svg", b"<?xml")):
+        return "an SVG drawing or other XML, which is not read; export it as PNG"
+    return "a PDF, which is not read; export its pages as PNG" if start.startswith(b"%PDF") else ""
 
 
 def _too_large(path: str | Path, found: str) -> str:

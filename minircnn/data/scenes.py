@@ -5,11 +5,11 @@ Everything random comes from the generator passed in. `fashion_scenes.py` writes
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from minircnn.data.garments import Cutout, Pose, draw_garment
 from minircnn.data.materials import CLASS_NAMES, Garments
+from minircnn.data.opencv import opencv
 
 MOST_GARMENTS = 4
 LONG_SIDE = (36 / 160, 90 / 160)  # of a garment, as a share of the scene's side
@@ -146,6 +146,7 @@ def view_photograph(photograph: np.ndarray, size: int, rng: np.random.Generator,
 
     share : the view's side in sides of a whole scene; a small one shows a small piece of the photograph
     """
+    cv2 = opencv()
     height, width = photograph.shape[:2]
     side = min(height, width) * rng.uniform(SMALLEST_CROP, 1) * share
     stretch = rng.uniform(0.85, 1.15)

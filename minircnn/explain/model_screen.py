@@ -2,9 +2,9 @@
 
 import base64
 
-import cv2
 import numpy as np
 
+from minircnn.data.opencv import opencv
 from minircnn.explain.capture import CapturedStep
 from minircnn.explain.scenario import SENT
 
@@ -14,6 +14,7 @@ HEAT = (214, 40, 120)  # RGB of the hottest place; less is more transparent
 
 def model_data(step: CapturedStep) -> dict:
     """For the page's JSON."""
+    cv2 = opencv()
     H, W = step.image.shape[:2]
     fit = min(1.0, LONGEST / max(H, W))
     batch = step.batch
@@ -58,6 +59,7 @@ def _arrived(step: CapturedStep, layer: str) -> list[np.ndarray]:
 
 def _heat(gradient: np.ndarray, step: CapturedStep, fit: float) -> str:
     """(h, w, C) → a transparent picture of the norm over channels; cells stay squares where there are few."""
+    cv2 = opencv()
     height = np.sqrt((gradient.astype(np.float64) ** 2).sum(axis=2))
     H, W = step.image.shape[:2]
     h, w = (min(own, round(side * fit)) for own, side in zip(height.shape, (H, W), strict=True))
@@ -75,5 +77,6 @@ def _jpeg(image: np.ndarray) -> str:
 
 
 def _uri(kind: str, picture: np.ndarray) -> str:
+    cv2 = opencv()
     _, encoded = cv2.imencode(f".{kind}", picture)
     return f"data:image/{kind};base64,{base64.b64encode(encoded.tobytes()).decode()}"

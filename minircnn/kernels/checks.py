@@ -6,8 +6,15 @@ A loop that reads past an array's end or takes whole numbers for fractions gives
 import numpy as np
 
 
+def check_array(owner: str, argument: str, array: object) -> None:
+    """Raise ValueError of what is no NumPy array: a list, a path, another library's image or tensor."""
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{owner}: {argument} should be a NumPy array, not {type(array).__name__}")
+
+
 def check_shape(owner: str, argument: str, array: np.ndarray, expected: tuple[int | None, ...]) -> None:
-    """Raise ValueError unless `array` has the expected shape; None stands for any size."""
+    """Raise ValueError unless `array` is an array of the expected shape; None stands for any size."""
+    check_array(owner, argument, array)
     fits = array.ndim == len(expected) and all(
         want in (None, have) for want, have in zip(expected, array.shape, strict=True)
     )
@@ -18,6 +25,8 @@ def check_shape(owner: str, argument: str, array: np.ndarray, expected: tuple[in
 
 def check_floats(owner: str, **arrays: np.ndarray) -> None:
     """Raise ValueError unless all arrays are float32, or all float64."""
+    for name, array in arrays.items():
+        check_array(owner, name, array)
     kinds = {name: array.dtype for name, array in arrays.items()}
     first = next(iter(kinds.values()))
     if first not in (np.float32, np.float64) or any(kind != first for kind in kinds.values()):

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit, prange
 
 from minircnn.kernels.checks import check_floats, check_shape, check_window
+from minircnn.kernels.threads import in_turn
 
 
 def conv_output_size(size: int, kernel: int, stride: int, padding: int) -> int:
@@ -17,6 +18,7 @@ def conv_output_size(size: int, kernel: int, stride: int, padding: int) -> int:
     return (size + 2 * padding - kernel) // stride + 1
 
 
+@in_turn
 def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, stride: int, padding: int) -> np.ndarray:
     """Convolve.
 
@@ -81,6 +83,7 @@ def _forward(x, w, b, stride, padding, y):
                                 rows[row, ow, oc] += x[n, h, col, c] * w[kh, kw, c, oc]
 
 
+@in_turn
 def conv2d_backward(
     dy: np.ndarray, x: np.ndarray, w: np.ndarray, stride: int, padding: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

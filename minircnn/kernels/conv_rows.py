@@ -18,11 +18,13 @@ from minircnn.kernels.checks import check_floats, check_shape, output
 from minircnn.kernels.conv import check_conv
 from minircnn.kernels.product_tile import ROWS, product_tile
 from minircnn.kernels.scratch import scratch
+from minircnn.kernels.threads import in_turn
 from minircnn.kernels.vectors import VECTOR_BYTES, fill, larger, load, store, store_some, whole_vectors
 
 GRADIENT_GROUPS = 16  # partial sums of dw, each one owner's, added in order at the end
 
 
+@in_turn
 def conv_rows_forward(
     x: np.ndarray,
     w: np.ndarray,
@@ -113,6 +115,7 @@ def conv_rows_backward(
     return conv_rows_backward_x(dy, w, padding) if need_dx else None, *conv_rows_backward_w(dy, x, w.shape, padding)
 
 
+@in_turn
 def conv_rows_backward_x(dy: np.ndarray, w: np.ndarray, padding: int) -> np.ndarray:
     """dx alone, given dy (N, OH, OW, OC) and w (K, K, C, OC).
 
@@ -126,6 +129,7 @@ def conv_rows_backward_x(dy: np.ndarray, w: np.ndarray, padding: int) -> np.ndar
     return conv_rows_forward(dy, turned, np.zeros(C, dy.dtype), KH - 1 - padding)
 
 
+@in_turn
 def conv_rows_backward_w(
     dy: np.ndarray, x: np.ndarray, w_shape: tuple[int, int, int, int], padding: int
 ) -> tuple[np.ndarray, np.ndarray]:

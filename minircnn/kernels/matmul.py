@@ -12,6 +12,7 @@ from numba import get_num_threads, njit, prange
 from minircnn.kernels.checks import check_floats, check_shape, output
 from minircnn.kernels.product_tile import ROWS, product_tile
 from minircnn.kernels.scratch import scratch
+from minircnn.kernels.threads import in_turn
 from minircnn.kernels.vectors import VECTOR_BYTES, lanes, load, store, whole_vectors
 
 STRETCH = 1024  # of the inner dimension: a panel of it and the rows that meet it fit a core's own cache
@@ -19,6 +20,7 @@ BLOCK = 96  # rows of the larger operand at most
 SQUARE = 16  # what is laid out or turned at a time: reading and writing both use whole cache lines
 
 
+@in_turn
 def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """a (M, K) @ b (K, N) → (M, N), all of one float dtype; transposed views are read in place.
 

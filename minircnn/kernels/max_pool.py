@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit, prange
 
 from minircnn.kernels.checks import check_floats, check_shape, check_window
+from minircnn.kernels.threads import in_turn
 
 
 def pool_output_size(size: int, window: int, stride: int, ceil_mode: bool) -> int:
@@ -21,6 +22,7 @@ def pool_output_size(size: int, window: int, stride: int, ceil_mode: bool) -> in
     return count
 
 
+@in_turn
 def max_pool_forward(x: np.ndarray, size: int, stride: int, ceil_mode: bool) -> tuple[np.ndarray, np.ndarray]:
     """Maximum of each size×size window; the first of equals in row-major order wins.
 
@@ -76,6 +78,7 @@ def _forward(x, size, stride, y, argmax):
                             where[c] = h * W + w
 
 
+@in_turn
 def max_pool_backward(
     dy: np.ndarray, argmax: np.ndarray, x_shape: tuple[int, int, int, int], size: int, stride: int
 ) -> np.ndarray:

@@ -16,6 +16,7 @@ from numba.extending import intrinsic, overload
 from minircnn.kernels.vectors import REGISTERS, Vector, address_of, in_every_lane, lanes, load_from, store_to
 
 ROWS = 12 if REGISTERS == 32 else 6  # of a tile: 2 * ROWS sums, 2 vectors of b and a spare must fit the registers
+MANY_WEIGHTS = 1 << 17  # C*OC from which U is read from memory in every block, and blocks must be large to pay for it
 
 
 def product_tile(a, a_start, a_row, a_k, b, b_start, b_k, K, c, c_start, c_row, add):
@@ -90,3 +91,10 @@ def _compiled_product_tile(a, a_start, a_row, a_k, b, b_start, b_k, K, c, c_star
     return lambda a, a_start, a_row, a_k, b, b_start, b_k, K, c, c_start, c_row, add: _product_tile(  # type: ignore[call-arg]
         a, a_start, a_row, a_k, b, b_start, b_k, K, c, c_start, c_row, add
     )
+
+
+def tiles_per_block(total: int, weights: int, owners: int) -> int:
+    """Tiles in a block: a multiple of ROWS, such that every owner gets as many blocks as the others."""
+    most = 96 if weights < MANY_WEIGHTS else 240
+    blocks = max(1, -(-total // (most * owners))) * owners
+    return max(1, -(-total // (blocks * ROWS))) * ROWS

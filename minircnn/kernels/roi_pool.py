@@ -12,11 +12,13 @@ import numpy as np
 from numba import njit, prange
 
 from minircnn.kernels.checks import check_finite, check_floats, check_shape, check_window, output
+from minircnn.kernels.threads import in_turn
 
 CHANNELS_PER_OWNER = 16  # long enough for a vector of float32, and enough owners for several threads
 FARTHEST = 1 << 23  # pixels; float32 counts single ones up to here
 
 
+@in_turn
 def roi_pool_forward(
     features: np.ndarray,
     rois: np.ndarray,
@@ -124,6 +126,7 @@ def _forward(features, rois, spatial_scale, pooled, argmax):
                                 where[c] = h * W + w
 
 
+@in_turn
 def roi_pool_backward(
     dpooled: np.ndarray, argmax: np.ndarray, rois: np.ndarray, features_shape: tuple[int, int, int, int]
 ) -> np.ndarray:

@@ -29,17 +29,18 @@ from numba import get_num_threads, njit, prange
 
 from minircnn.kernels.checks import check_floats, check_shape, output
 from minircnn.kernels.conv import check_conv
-from minircnn.kernels.product_tile import ROWS, product_tile
+from minircnn.kernels.product_tile import ROWS, product_tile, tiles_per_block
 from minircnn.kernels.scratch import scratch
+from minircnn.kernels.threads import in_turn
 from minircnn.kernels.vectors import VECTOR_BYTES, lanes, load, load_some, passed, store, store_some, whole_vectors
 from minircnn.kernels.winograd_filters import fill_filters, filters_shape, gather_filters, turned_round
 from minircnn.kernels.winograd_tile import copy_tile, pool_cells, tile_gradient_in, tile_in, tile_out
 
-MANY_WEIGHTS = 1 << 17  # C*OC from which U is read from memory in every block, and blocks must be large to pay for it
 GRADIENT_TILES = 240  # whose V and dM are at hand at once while dU is summed up
 PARTS = 60  # of these tiles, shared out among threads
 
 
+@in_turn
 def conv3x3_forward(
     x: np.ndarray,
     w: np.ndarray,
@@ -105,13 +106,6 @@ def conv3x3_forward(
 def tiles_along(size: int) -> int:
     """Tiles that cover `size` cells."""
     return (size + 3) // 4
-
-
-def tiles_per_block(total: int, weights: int, owners: int) -> int:
-    """Tiles in a block: a multiple of ROWS, such that every owner gets as many blocks as the others."""
-    most = 96 if weights < MANY_WEIGHTS else 240
-    blocks = max(1, -(-total // (most * owners))) * owners
-    return max(1, -(-total // (blocks * ROWS))) * ROWS
 
 
 @njit(parallel=True, cache=True)
@@ -181,6 +175,7 @@ def conv3x3_backward(
     return conv3x3_backward_x(dy, w, gate) if need_dx else None, *conv3x3_backward_w(dy, x)
 
 
+@in_turn
 def conv3x3_backward_x(dy: np.ndarray, w: np.ndarray, gate: np.ndarray | None = None) -> np.ndarray:
     """dx (N, H, W, C) alone, given dy (N, H, W, OC) and w (3, 3, C, OC); `gate` as in `conv3x3_backward`.
 
@@ -190,6 +185,7 @@ def conv3x3_backward_x(dy: np.ndarray, w: np.ndarray, gate: np.ndarray | None = 
     return conv3x3_forward(dy, turned_round(w), np.zeros(w.shape[2], dy.dtype), gate=gate)
 
 
+@in_turn
 def conv3x3_backward_w(dy: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """dw (3, 3, C, OC) and db (OC,) alone, given dy (N, H, W, OC) and x (N, H, W, C).
 

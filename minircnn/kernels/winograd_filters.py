@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from minircnn.kernels.threads import in_turn
 from minircnn.kernels.vectors import VECTOR_BYTES, lanes, load, load_some, store, whole_vectors
 from minircnn.kernels.winograd_tile import evaluate_filter, gather_filter, load_line, store_line
 
@@ -30,6 +31,7 @@ def filters_shape(w: np.ndarray) -> tuple[int, int, int, int]:
     return (36, whole_vectors(w.shape[3], w.dtype, 2) // width, w.shape[2], width)
 
 
+@in_turn
 def fill_filters(w: np.ndarray, filters: np.ndarray) -> None:
     """The same into `filters`, of `filters_shape(w)`."""
     _filters(np.ascontiguousarray(w), filters)
@@ -60,6 +62,7 @@ def _filters(w, filters):
                 store_line(u, ((i * 6 * panels + panel) * C + c) * width + first, panels * C * width, line)
 
 
+@in_turn
 def turned_round(w: np.ndarray) -> np.ndarray:
     """Filters (3, 3, OC, C) that convolve dy into dx: w (3, 3, C, OC), its taps counted from the other end."""
     turned = np.empty((3, 3, w.shape[3], w.shape[2]), w.dtype)
@@ -80,6 +83,7 @@ def _turn(w, turned):
                     turned[2 - kh, 2 - kw, oc, c] = w[kh, kw, c, oc]
 
 
+@in_turn
 def gather_filters(du: np.ndarray, rows: int, dw: np.ndarray) -> None:
     """dw (3, 3, C, width) from dU, flat, of (36, rows, width): the adjoint of `conv3x3_filters`."""
     _gather(du, rows, dw)

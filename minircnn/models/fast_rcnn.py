@@ -8,7 +8,7 @@
 gradients and fills every parameter's `grad` (Girshick, Fast R-CNN, 2015).
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
 
@@ -17,6 +17,17 @@ from minircnn.layers import Dropout, Layer, Parameter, ReLU, RoIPool
 from minircnn.models.heads import hidden_layer, output_layers
 from minircnn.models.vgg import VGG
 from minircnn.targets import OffsetStatistics
+
+
+def check_class_names(names: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
+    """K names; ValueError where they are not K different words. A model with others could be stored and not loaded."""
+    if names is None:
+        return tuple(f"class {k}" for k in range(1, num_classes + 1))
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"FastRCNN: class_names should be words, not {names!r}")
+    if len(names) != num_classes or len(set(names)) != num_classes:
+        raise ValueError(f"FastRCNN: class_names should be {num_classes} different names, one for each class: {names}")
+    return tuple(map(str, names))
 
 
 class FastRCNN:
@@ -30,14 +41,14 @@ class FastRCNN:
         K, foreground classes.
     rng : numpy.random.Generator
         Draws the first weights and, in training, the dropout masks.
-    class_names : K names, stored with the model
+    class_names : K different names, stored with the model; "class 1", … if absent
     dtype : float32 to train, float64 to check gradients
     output_size : (PH, PW)
     blank : names of hidden layers that begin as zeros, since a file gives their weights
 
     Raises
     ------
-    ValueError : `num_classes` is below 1
+    ValueError : `num_classes` is below 1, or `class_names` are not so many different words
     """
 
     def __init__(
@@ -45,7 +56,7 @@ class FastRCNN:
         architecture: VGG,
         num_classes: int,
         rng: np.random.Generator,
-        class_names: tuple[str, ...] | None = None,
+        class_names: Sequence[str] | None = None,
         dtype: type = np.float32,
         output_size: tuple[int, int] = (7, 7),
         blank: Container[str] = (),
@@ -56,7 +67,7 @@ class FastRCNN:
             )
         self.architecture = architecture
         self.num_classes = num_classes
-        self.class_names = class_names or tuple(f"class {k}" for k in range(1, num_classes + 1))
+        self.class_names = check_class_names(class_names, num_classes)
         self.statistics = OffsetStatistics.identity(num_classes)  # training sets it; a stored model has none left
         self.training = False
         self.rng = rng

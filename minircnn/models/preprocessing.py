@@ -7,8 +7,9 @@ are stored in the model file, and whoever feeds the network (`training/batches.p
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+
+from minircnn.data.opencv import opencv
 
 LONGEST_SIDE = 10_000  # pixels: a larger input would not fit any memory
 
@@ -68,6 +69,7 @@ class Preprocessing:
         ------
         ValueError : not such an image
         """
+        cv2 = opencv()
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise ValueError(
                 f"an image should have shape (H, W, 3) and type uint8, RGB, not {image.shape} {image.dtype}; "

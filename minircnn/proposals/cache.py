@@ -12,6 +12,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
 import zlib
 from collections import deque
@@ -28,7 +29,7 @@ from minircnn.data.progress import Progress, silent
 from minircnn.data.sample import Sample
 from minircnn.errors import InputError
 from minircnn.files import write_bytes
-from minircnn.proposals.selective_search import ProposalSettings, opencv, propose
+from minircnn.proposals.selective_search import ProposalSettings, contributed_opencv, propose
 
 FORMAT = 2  # raise it when propose() begins to give other boxes, or their file changes
 MOST_WORKERS = 61  # Windows can wait for no more
@@ -52,7 +53,7 @@ class ProposalCache:
 
     def __init__(self, folder: str | Path, settings: ProposalSettings):
         self.folder, self.settings = Path(folder), settings
-        self._prefix = json.dumps([FORMAT, opencv().__version__, asdict(settings)], sort_keys=True).encode()
+        self._prefix = json.dumps([FORMAT, contributed_opencv().__version__, asdict(settings)], sort_keys=True).encode()
 
     def get(self, sample: Sample) -> np.ndarray:
         """(P, 4) float32 proposals of one image, from disk where they are there, else computed and stored.
@@ -80,7 +81,8 @@ class ProposalCache:
         Parameters
         ----------
         samples : read one after another, never all at once
-        workers : processes; one per core when None, none at all when 1
+        workers : processes; one per core that this process may use when None, none at all when 1, or where the program
+            came from standard input, which no other process can read again
         skip_bad : go on past images that cannot be read
         progress : called after each image, with `stage`
 
@@ -92,9 +94,11 @@ class ProposalCache:
         ------
         InputError : the first such image, unless `skip_bad`; workers out of range; or the cache cannot be written
         """
-        workers = min(os.cpu_count() or 1, MOST_WORKERS) if workers is None else workers
+        workers = min(usable_cores(), MOST_WORKERS) if workers is None else workers
         if not 1 <= workers <= MOST_WORKERS:
             raise InputError(f"workers should be 1 to {MOST_WORKERS} processes, not {workers}")
+        if not _can_spawn():
+            workers = 1
         failed = []
         with contextlib.closing(self._results(samples, min(workers, max(1, len(samples))))) as results:
             for done, (image_id, sentence) in enumerate(results, start=1):
@@ -166,11 +170,22 @@ class ProposalCache:
         return self.folder / name[:2] / f"{name[2:]}.boxes"
 
 
+def usable_cores() -> int:
+    """Cores that this process may use: taskset, Slurm and containers give fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _can_spawn() -> bool:
+    """A spawned process reads the main module again, which it cannot where that came from standard input."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    return file is None or Path(file).is_file()
+
+
 def _start_worker() -> None:
     """A worker is one core's worth of work, leaves Ctrl-C to its parent, and ends when its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    opencv().setNumThreads(1)
+    contributed_opencv().setNumThreads(1)
 
 
 def _end_with_parent() -> None:

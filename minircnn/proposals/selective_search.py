@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from minircnn.boxes import iou_matrix
+from minircnn.data.opencv import REMOVE_ALL, opencv
 from minircnn.errors import InputError
 
 SEGMENT_SIGMA = 0.8  # smoothing before the segmentation, pixels
@@ -82,9 +83,11 @@ def propose(image: np.ndarray, settings: ProposalSettings) -> np.ndarray:
     ------
     InputError : not such an image, or OpenCV came without its contributed modules
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+    array = isinstance(image, np.ndarray)
+    if not array or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        given = f"{image.shape} {image.dtype}" if array else type(image).__name__
         raise InputError(
-            f"proposals need a colour image of shape (H, W, 3) and type uint8, not {image.shape} {image.dtype}; "
+            f"proposals need a colour image, a NumPy array of shape (H, W, 3) and type uint8, not {given}; "
             "read it with minircnn.data.read_image"
         )
     searched = _at_most(image, settings.max_image_side)
@@ -97,18 +100,15 @@ def propose(image: np.ndarray, settings: ProposalSettings) -> np.ndarray:
     return _spread(np.unique(found.astype(np.float32), axis=0), settings.limit)  # unique sorts row by row
 
 
-def opencv() -> ModuleType:
-    """OpenCV with its contributed modules, imported when first needed; InputError where it is damaged or without."""
+def contributed_opencv() -> ModuleType:
+    """OpenCV with its contributed modules; InputError where it is damaged or without."""
+    cv2 = opencv()
     try:
-        import cv2
-
         cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
-    except (ImportError, AttributeError) as error:
+    except AttributeError as error:
         raise InputError(
             f"this OpenCV has no Selective Search ({error}); its packages overwrite each other, so remove them all, "
-            "`pip uninstall -y opencv-python opencv-python-headless opencv-contrib-python "
-            "opencv-contrib-python-headless`, then install one, `pip install opencv-contrib-python` "
-            "(opencv-contrib-python-headless where libGL is missing)"
+            f"`{REMOVE_ALL}`, then install one, `pip install opencv-contrib-python`"
         ) from None
     return cv2
 
@@ -125,7 +125,7 @@ def _at_most(image: np.ndarray, side: int) -> np.ndarray:
 
 def _selective_search(image: np.ndarray, settings: ProposalSettings) -> np.ndarray:
     """OpenCV's boxes (P, 4) as x, y, width, height, int32, in random order."""
-    search = opencv().ximgproc.segmentation.createSelectiveSearchSegmentation()
+    search = contributed_opencv().ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(np.ascontiguousarray(image[:, :, ::-1]))  # OpenCV's colours are BGR
     start = search.switchToSelectiveSearchFast if settings.mode == "fast" else search.switchToSelectiveSearchQuality
     start(settings.base_k, settings.base_k, SEGMENT_SIGMA)

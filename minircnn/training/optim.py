@@ -30,14 +30,13 @@ class SGD:
     def step(self, lr: float) -> None:
         """Move every parameter against its gradient, at the learning rate `lr`."""
         for name, parameter in self.parameters.items():
-            kind = parameter.value.dtype.type
             sgd_update(
                 parameter.value.reshape(-1),
                 np.ascontiguousarray(parameter.grad).reshape(-1),
                 self.velocity[name].reshape(-1),
-                kind(lr * parameter.lr_multiplier),
-                kind(self.momentum),
-                kind(self.decay * parameter.decay_multiplier),
+                lr * parameter.lr_multiplier,
+                self.momentum,
+                self.decay * parameter.decay_multiplier,
             )
 
 

@@ -22,7 +22,7 @@ from minircnn.training.checkpoint import TrainingState, load_newest, save_checkp
 from minircnn.training.data import TrainingData
 from minircnn.training.first_weights import fit_first_weights
 from minircnn.training.optim import SGD
-from minircnn.training.run_folder import RunFolder, StopRequest
+from minircnn.training.run_folder import LOG_COLUMNS, RunFolder, StopRequest
 from minircnn.training.settings import TrainSettings
 from minircnn.training.step import train_step
 from minircnn.weights.model_file import save_model
@@ -207,10 +207,9 @@ class Training:
         batch = self.next_batch()
         losses = (0.0, 0.0)
         if len(batch.labels):  # images without a single usable RoI teach nothing
-            if self.new:
-                if words := fit_first_weights(self.model, batch, self.new):
-                    progress("first weights", 1, 1, words)
-                self.new = ()
+            if self.new and (words := fit_first_weights(self.model, batch, self.new)):
+                progress("first weights", 1, 1, words)
+            self.new = ()
             try:
                 losses = train_step(self.model, self.optimiser, batch, self.schedule(self.step), self.settings.sigma)
             except InputError as error:
@@ -222,18 +221,9 @@ class Training:
     def _log(self, rows: list[tuple[float, float, float]]) -> None:
         loss_cls, loss_bbox, foreground = (float(value) for value in np.mean(rows, axis=0))
         self._latest = loss_cls + loss_bbox
-        self.folder.append_log(
-            {
-                "step": self.step,
-                "epoch": self.settings.epochs_after(self.step, self.images),
-                "lr": self.schedule(self.step - 1),
-                "loss": loss_cls + loss_bbox,
-                "loss_cls": loss_cls,
-                "loss_bbox": loss_bbox,
-                "foreground": foreground,
-                "seconds": self.seconds,
-            }
-        )
+        epoch, lr = self.settings.epochs_after(self.step, self.images), self.schedule(self.step - 1)
+        row = (self.step, epoch, lr, loss_cls + loss_bbox, loss_cls, loss_bbox, foreground, self.seconds)
+        self.folder.append_log(dict(zip(LOG_COLUMNS, row, strict=True)))
 
     def _words(self, rows: list[tuple[float, float, float]]) -> str:
         loss = float(np.mean([row[0] + row[1] for row in rows])) if rows else self._latest
