@@ -109,18 +109,28 @@ def test_32_bit_pixels_are_refused(tmp_path, dtype, kind):
         read_image(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_turns_pixels_and_size_alike(tmp_path, orientation):
+def _saved(path, image, orientation, late):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(_random((20, 30, 3))).save(tmp_path / "a.jpg", exif=exif)
-    stored = np.asarray(Image.open(tmp_path / "a.jpg"))
+    if not late:
+        return image.save(path, exif=exif)
+    buffer = io.BytesIO()  # an EXIF block behind the pixels, as some phones' programs write it
+    image.save(buffer, "PNG")
+    return path.write_bytes(_with_chunks(buffer.getvalue(), (b"eXIf", exif.tobytes()[6:], True), after=b"IDAT"))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif", "a.png", "late.png"])
+def test_exif_orientation_turns_pixels_and_size_alike(tmp_path, name, orientation):
+    _saved(tmp_path / name, Image.fromarray(_random((20, 30, 3))), orientation, late=name == "late.png")
+    _saved(tmp_path / f"straight-{name}", Image.fromarray(_random((20, 30, 3))), 1, late=False)
+    stored = np.asarray(Image.open(tmp_path / f"straight-{name}"))
     turned = {
         1: stored, 2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1],
         5: stored.swapaxes(0, 1), 6: np.rot90(stored, -1), 7: np.rot90(stored, 2).swapaxes(0, 1), 8: np.rot90(stored),
     }[orientation]  # fmt: skip
-    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), turned)
-    assert image_size(tmp_path / "a.jpg") == turned.shape[:2]
+    np.testing.assert_array_equal(read_image(tmp_path / name), turned)
+    assert image_size(tmp_path / name) == turned.shape[:2]
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
@@ -150,11 +160,33 @@ def test_damaged_png_is_refused(tmp_path):
         (b"", "the file is empty"),
         (b"this is a text", "not an image"),
         (b"\xff\xd8\xff\xe0", "not an image"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "a HEIC photograph.* export it as JPEG"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1" + bytes(99), "an AVIF image"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(99), "a JPEG XL image"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "a Git LFS pointer"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+        (b"%PDF-1.7", "a PDF"),
         (_png_header(20_000, 20_000), "too large an image"),
         (_png_header(12_000, 9_000), "too large an image"),
         (_png_header(1, MAX_PIXELS + 1), "too large an image"),
     ],
-    ids=["missing", "empty", "text", "jpeg start only", "400 Mpx", "108 Mpx", "long"],
+    ids=[
+        "missing",
+        "empty",
+        "text",
+        "jpeg start only",
+        "heic",
+        "avif",
+        "jxl",
+        "lfs",
+        "html",
+        "svg",
+        "pdf",
+        "400 Mpx",
+        "108 Mpx",
+        "long",
+    ],
 )
 def test_unusable_file_is_refused_by_name(tmp_path, read, content, sentence):
     if content is not None:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minircnn.bench.measure import Row
-from minircnn.files import written_whole
+from minircnn.errors import InputError
+from minircnn.files import check_creatable, written_whole
 
+MADE_BY = "minircnn bench"  # in a chart's metadata: only such files are ever written over
 HEADER = f"{'':23} {'minircnn':>10}  {'fastest peer':>12}  {'':26} {'ratio':>6} {'% peak':>7} {'error':>8}"
 
 
@@ -40,7 +42,9 @@ def peer_lines(row: Row) -> list[str]:
 
 def save_plot(path: Path, rows: Sequence[Row], title: str) -> None:
     """Bars of the ratio, row by row; beyond the line at 1 minircnn is faster."""
-    from matplotlib.figure import Figure
+    import minircnn.report  # noqa: F401 (sees to how matplotlib is loaded)
+
+    from matplotlib.figure import Figure  # isort: skip
 
     compared = {row.name: row.ratio for row in rows if row.ratio is not None}
     figure = Figure(figsize=(9, 1.2 + 0.26 * max(1, len(compared))), layout="constrained")
@@ -57,5 +61,19 @@ def save_plot(path: Path, rows: Sequence[Row], title: str) -> None:
     axes.set_ylim(len(compared) - 0.4, -0.6)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set(xlabel="times as fast as the fastest peer", title=title)
+    kind = path.suffix.lstrip(".").lower() or "png"
+    metadata = {"Software" if kind == "png" else "Creator": MADE_BY}
     with written_whole(path, "choose another --plot") as temporary:
-        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=110)
+        figure.savefig(temporary, format=kind, dpi=110, metadata=metadata)
+
+
+def check_plot(path: Path) -> None:
+    """`--plot FILE`, before the work: InputError where it cannot be written, or is a file of somebody else's."""
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise InputError(f"--plot should end in .png, .svg or .pdf, not {path.name!r}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give --plot a file")
+    if not path.parent.is_dir():
+        check_creatable(path.parent)
+    if path.exists() and MADE_BY.encode() not in path.read_bytes():
+        raise InputError(f"{path} is there already and was not drawn by {MADE_BY}; choose another --plot")

@@ -33,13 +33,11 @@ def bench(
     from minircnn.bench.machine import describe_machine, sgemm_peak
     from minircnn.bench.measure import measure
     from minircnn.bench.peers import Peers, chosen_peers
-    from minircnn.bench.show import HEADER, machine_lines, peer_lines, save_plot, table_line
+    from minircnn.bench.show import HEADER, check_plot, machine_lines, peer_lines, save_plot, table_line
 
     check_figures(json)
-    if plot is not None and plot.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InputError(f"--plot should end in .png, .svg or .pdf, not {plot.name!r}")
-    if plot is not None and plot.exists() and plot.is_dir():
-        raise InputError(f"{plot} is a folder; give --plot a file")
+    if plot is not None:
+        check_plot(plot)
     names = []
     for name, remedy in chosen_peers(against):
         if remedy is None:

@@ -7,7 +7,9 @@ letters instead of stopping the program.
 import codecs
 import functools
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +33,9 @@ PLAIN = {
 def prepare_streams() -> None:
     """Let stdout and stderr survive what their encoding has no letter for."""
     codecs.register_error("minircnn.plain", _plain)
+    for name in ("stdout", "stderr"):  # a service, or pythonw, has none
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (as long as the program)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="minircnn.plain")
@@ -52,19 +57,36 @@ def _escaped(letter: str) -> str:
 
 
 class Stopped(Exception):
-    """Ctrl-C, with what is saved and the command that goes on; the command line ends with 130."""
+    """Ctrl-C or SIGTERM, with what is saved and the command that goes on, and the code that the program ends with."""
+
+    def __init__(self, text: str, code: int = 130):
+        super().__init__(text)
+        self.code = code
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as a scheduler or a container sends it before it kills."""
 
 
 @contextmanager
 def on_interrupt(saved: str | Callable[[], str], command: Callable[[], list[str]] | None = None) -> Iterator[None]:
-    """Where Ctrl-C ends the block, say what is saved and how to go on: with `command`, or the one that was typed."""
+    """Where Ctrl-C or SIGTERM ends the block, say what is saved and how to go on: with `command`, or the one typed."""
     from minircnn.files import shell_words
 
+    def end(number: int, frame: object) -> None:
+        raise Terminated
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, end) if main else None
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         text = saved if isinstance(saved, str) else saved()
-        raise Stopped(f"stopped; {text}. Go on with: {shell_words(command() if command else this_command())}") from None
+        words = f"stopped; {text}. Go on with: {shell_words(command() if command else this_command())}"
+        raise Stopped(words, 143 if isinstance(interrupt, Terminated) else 130) from None
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
 
 
 def this_command() -> list[str]:
@@ -83,7 +105,7 @@ def one_sentence(command: Callable) -> Callable:
             raise typer.Exit(complain(str(error))) from None
         except Stopped as stop:
             print(stop)
-            raise typer.Exit(130) from None
+            raise typer.Exit(stop.code) from None
         except KeyboardInterrupt:
             print("stopped; nothing was written")
             raise typer.Exit(130) from None

@@ -10,6 +10,8 @@ import typer
 from minircnn.cli.console import Console, complain, on_interrupt
 from minircnn.errors import InputError
 
+LISTS_EVERY = 60.0  # seconds: what a killed run had found until then is in its lists
+
 
 def detect(
     model: Annotated[Path, typer.Argument(help="Run folder or model file.")],
@@ -38,9 +40,13 @@ def detect(
     for sentence in left_out:
         print(f"left out: {sentence}")
     with Console() as console, on_interrupt(folder.saved):
+        listed = time.monotonic()
         try:
             for number, path in enumerate(paths):
                 began = time.perf_counter()
+                if time.monotonic() - listed > LISTS_EVERY:
+                    folder.write_lists(sheet=False)
+                    listed = time.monotonic()
                 try:
                     image = read_image(path)
                     detections = detect_garments(detector, image)

@@ -167,8 +167,8 @@ class PictureFolder:
         write_bytes(self.targets[number], content, REMEDY)
         self._found[number] = detections, shown, size
 
-    def write_lists(self) -> None:
-        """Write detections.json, images.json, and the sheet: of what was added so far.
+    def write_lists(self, sheet: bool = True) -> None:
+        """Write detections.json, images.json, and the sheet if it is wanted now: of what was added so far.
 
         COCO's own loader takes the two together: COCO("images.json").loadRes("detections.json").
         """
@@ -187,7 +187,7 @@ class PictureFolder:
             "annotations": [],
         }
         write_json(self.list, listed)
-        if self._pictures and self.sheet is not None:
+        if self._pictures and self.sheet is not None and sheet:
             write_bytes(self.sheet, _jpeg(contact_sheet(self._pictures), self.sheet), "choose another --sheet")
 
     def lines(self) -> Iterator[tuple[Path, str]]:

@@ -123,7 +123,11 @@ class ProposalCache:
     def _in_processes(self, samples: Iterable[Sample], workers: int) -> Iterator[Result]:
         """The same from a pool of processes, with a bounded number of images under way."""
         context = multiprocessing.get_context("spawn")  # a fork after Numba's threads have run would hang
-        pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
+        try:
+            pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
+        except (OSError, ImportError, NotImplementedError):  # a system that refuses semaphores: one after another
+            yield from map(self._ensure, samples)
+            return
         pending: deque = deque()
         try:
             for sample in samples:

@@ -12,7 +12,7 @@ from minircnn.files import write_json
 from minircnn.proposals import proposal_recall
 from minircnn.report.page import write_report
 from minircnn.training.train import Training
-from minircnn.weights.model_file import load_model
+from minircnn.weights.model_file import load_model, save_model
 
 
 def finish_run(
@@ -24,6 +24,9 @@ def finish_run(
     rival : what `minircnn demo --compare` measured of the same training from another start, to be shown beside this
     """
     folder, cache, settings = training.folder, training.data.cache, training.settings
+    moved = not folder.best.is_file()  # somebody took it, and no validation came after
+    if moved:
+        save_model(folder.best, training.model)
     model = load_model(folder.best)
     evaluation, detections, truths = evaluate_model(model, samples, cache, settings.detection, progress)
     recall = proposal_recall((cache.get(truth), truth.boxes) for truth in truths)
@@ -32,7 +35,9 @@ def finish_run(
         "train_seconds": training.seconds,
         "proposal_recall50": recall[0.5],
         "proposal_recall70": recall[0.7],
-        "weights": f"best.safetensors, chosen by AP on {chosen_on} validation images",
+        "weights": "the last ones, since best.safetensors was moved away"
+        if moved
+        else f"best.safetensors, chosen by AP on {chosen_on} validation images",
         "started_from": training.started_from,
         "data": {
             "folder": settings.data,

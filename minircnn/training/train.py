@@ -137,6 +137,9 @@ class Training:
             training.rng.bit_generator.state = state.generator
             folder.start_log(steps_kept=training.step)
         training.notes = [note] if note else []
+        if state.history and not folder.best.is_file():
+            training.best_score = -1.0
+            training.notes.append(f"{folder.best} is not there any more: the next validation writes it anew")
         return training
 
     def save(self) -> None:

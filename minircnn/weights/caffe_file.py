@@ -7,13 +7,12 @@ BlobProto          data 5 (packed float32), shape 7 (dim 1), and before there wa
 """
 
 import math
-import mmap
 from pathlib import Path
 
 import numpy as np
 
 from minircnn.errors import InputError
-from minircnn.weights.protobuf import Span, fields, mapped, numbers, text
+from minircnn.weights.protobuf import Data, Span, fields, mapped, numbers, text
 from minircnn.weights.stored import Stored, at
 
 KINDS = {100: (1, 7), 2: (4, 6)}  # a net's field of a layer → the layer's fields of its name and its blobs
@@ -40,7 +39,7 @@ def read_caffe_file(path: str | Path) -> dict[str, Stored]:
     return tensors
 
 
-def _layer(data: mmap.mmap, span: Span, name_field: int, blobs_field: int, path: Path) -> dict[str, Stored]:
+def _layer(data: Data, span: Span, name_field: int, blobs_field: int, path: Path) -> dict[str, Stored]:
     name, blobs = "", []
     for number, _, within in fields(data, span):
         if number == name_field and within:
@@ -60,7 +59,7 @@ def _layer(data: mmap.mmap, span: Span, name_field: int, blobs_field: int, path:
     return found
 
 
-def _blob(data: mmap.mmap, span: Span, path: Path) -> Stored:
+def _blob(data: Data, span: Span, path: Path) -> Stored:
     shape: list[int] | None = None
     old: dict[int, int] = {}
     values: list[Span] = []

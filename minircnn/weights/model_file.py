@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from minircnn.errors import InputError
@@ -133,11 +133,10 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     if not path.is_file():
         raise InputError(f"{path} is not there; give a model file or a run folder that holds one")
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError, TypeError, MemoryError) as error:
-        raise InputError(f"{path} is damaged or no safetensors file ({error}); take another copy") from None
+        stored, metadata = read_safetensors_file(path)
+        tensors = {name: array.array() for name, array in stored.items()}
+    except MemoryError as error:
+        raise InputError(f"{path} does not fit into memory ({error}); take a smaller model") from None
     if OWN_KEY not in metadata:
         raise InputError(f"{path} was not written by minircnn: its metadata has no {OWN_KEY!r} entry")
     text = metadata[OWN_KEY]

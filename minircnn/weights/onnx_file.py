@@ -12,7 +12,6 @@ whether dense weights are (OUT, IN) or (IN, OUT): here they come as (OUT, IN).
 
 import io
 import math
-import mmap
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from typing import IO
 import numpy as np
 
 from minircnn.errors import InputError
-from minircnn.weights.protobuf import Span, fields, mapped, numbers, text
+from minircnn.weights.protobuf import Data, Span, fields, mapped, numbers, text
 from minircnn.weights.stored import BFLOAT16, Stored, at
 
 TYPES: dict[int, np.dtype] = {
@@ -121,7 +120,7 @@ def _added(nodes: list[_Node], node: _Node, tensors: dict[str, Stored]) -> str |
     return None
 
 
-def _node(data: mmap.mmap, span: Span, path: Path) -> _Node:
+def _node(data: Data, span: Span, path: Path) -> _Node:
     node = _Node()
     for number, _, within in fields(data, span):
         if within is None:
@@ -145,7 +144,7 @@ def _node(data: mmap.mmap, span: Span, path: Path) -> _Node:
     return node
 
 
-def _tensor(data: mmap.mmap, span: Span, path: Path) -> tuple[str, Stored]:
+def _tensor(data: Data, span: Span, path: Path) -> tuple[str, Stored]:
     name, kind, where = "", 0, None
     shape: list[int] = []
     outside: dict[str, str] = {}

@@ -15,14 +15,23 @@ MOST_FIELDS = 1 << 20  # of one message: a file of weights has some hundreds
 Span = tuple[int, int]  # first byte and the one past the last
 
 
+Data = mmap.mmap | bytes
+
+
 @contextmanager
-def mapped(path: Path) -> Iterator[mmap.mmap]:
-    """The file's bytes; only the pages that are looked at are read."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        yield data
+def mapped(path: Path) -> Iterator[Data]:
+    """The file's bytes; only the pages that are looked at are read, but where a network drive maps no files."""
+    with path.open("rb") as file:
+        try:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError:
+            yield file.read()
+            return
+        with data:
+            yield data
 
 
-def varint(data: mmap.mmap, place: int, end: int) -> tuple[int, int]:
+def varint(data: Data, place: int, end: int) -> tuple[int, int]:
     """The number at `place`, and where the next thing begins.
 
     Raises
@@ -39,7 +48,7 @@ def varint(data: mmap.mmap, place: int, end: int) -> tuple[int, int]:
     raise ValueError("a number in it does not end")
 
 
-def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int | None, Span | None]]:
+def fields(data: Data, span: Span) -> Iterator[tuple[int, int | None, Span | None]]:
     """(field's number, value, span) of the message in `span`: a varint has a value, what has a length a span.
 
     What has 8 or 4 bytes has neither: no shape, name or weight stands in such a field.
@@ -71,7 +80,7 @@ def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int | None, Span 
     raise ValueError("it has more fields than any file of weights")
 
 
-def text(data: mmap.mmap, span: Span, longest: int = 1 << 16) -> str:
+def text(data: Data, span: Span, longest: int = 1 << 16) -> str:
     """A field's text.
 
     Raises
@@ -83,7 +92,7 @@ def text(data: mmap.mmap, span: Span, longest: int = 1 << 16) -> str:
     return data[span[0] : span[1]].decode()
 
 
-def numbers(data: mmap.mmap, value: int | None, span: Span | None) -> list[int]:
+def numbers(data: Data, value: int | None, span: Span | None) -> list[int]:
     """A repeated integer field, whether packed or one by one; no more than 16, as axes have."""
     if value is not None:
         return [value]

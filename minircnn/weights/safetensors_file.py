@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize, safe_open
 
 from minircnn.errors import InputError
 from minircnn.weights.stored import BFLOAT16, Stored, at
@@ -27,6 +27,17 @@ def is_safetensors_file(start: bytes) -> bool:
     return len(start) > 8 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < 1 << 27
 
 
+def _check(path: Path) -> None:
+    """The library's own look at the whole file; some network drives map no files, and there it is read instead."""
+    try:
+        with safe_open(path, framework="numpy"):
+            pass
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        deserialize(path.read_bytes())
+
+
 def read_safetensors_file(path: str | Path) -> tuple[dict[str, Stored], dict[str, str]]:
     """Name → array, and the file's metadata.
 
@@ -36,12 +47,11 @@ def read_safetensors_file(path: str | Path) -> tuple[dict[str, Stored], dict[str
     """
     path = Path(path)
     try:
-        with safe_open(path, framework="numpy") as opened:
-            metadata = dict(opened.metadata() or {})
+        _check(path)
         with path.open("rb") as file:
             length = struct.unpack("<Q", file.read(8))[0]
             header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
+        metadata = dict(header.pop("__metadata__", None) or {})
         tensors = {}
         for name, entry in header.items():
             if entry["dtype"] in TYPES:
