@@ -19,7 +19,7 @@ from typing import IO
 
 from minircnn.errors import InputError
 
-REMEDY = "make room or choose another folder"
+REMEDY = "choose another folder"
 LONGEST_NAME = 255  # bytes, on every usual file system
 ROOM_FOR_SUFFIX = 32  # bytes of a temporary name that are not the file's own
 _count = itertools.count()
@@ -47,7 +47,7 @@ def written_whole(path: Path, remedy: str = REMEDY, durable: bool = True) -> Ite
                 os.chmod(temporary, mode)
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror or error}); {remedy}") from None
+        raise InputError(f"{path} cannot be written ({reason(error)}); {remedy_for(error, remedy)}") from None
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -113,6 +113,13 @@ def check_creatable(folder: Path) -> None:
 def reason(error: OSError) -> str:
     """What went wrong with a path, without the path: "File name too long"."""
     return error.strerror or str(error)
+
+
+def remedy_for(error: OSError, usual: str) -> str:
+    """What helps against it: "make room" on a full disk, and not where nothing is full."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "make room"
+    return "raise the limit of open files, ulimit -n" if error.errno in (errno.EMFILE, errno.ENFILE) else usual
 
 
 def shell_words(words: list[str]) -> str:

@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from test_fashion_scenes import FULL_FASHION_MNIST, _write_idx
+from typer.testing import CliRunner
 
+from minircnn.cli import app
 from minircnn.data import write_scenes
 from minircnn.data.crops import CROP_CLASSES, SIDES, CropMaterial, compose_crop
 from minircnn.data.materials import bundled_garments, bundled_photographs
@@ -301,7 +305,7 @@ def test_the_shipped_backbone_tells_unseen_garments():
 def test_a_run_begins_with_the_shipped_backbone(rng):
     shipped = read_backbone(shipped_backbone("vgg_small"))
     for weights in (None, "shipped"):
-        beginning = first_model(TrainSettings(data="d", weights=weights), ("a", "b"), rng)
+        beginning = first_model(TrainSettings(data="d", weights=weights).resolve(8), ("a", "b"), rng)
         assert "comes with minircnn, taught on 60,000 training garments" in beginning.started_from
         assert not beginning.same_classes
         for name, parameter in beginning.model.backbone.named_parameters():
@@ -310,7 +314,7 @@ def test_a_run_begins_with_the_shipped_backbone(rng):
 
 
 def test_none_means_random_weights(rng):
-    beginning = first_model(TrainSettings(data="d", weights="none"), ("a", "b"), rng)
+    beginning = first_model(TrainSettings(data="d", weights="none").resolve(8), ("a", "b"), rng)
     assert beginning.started_from == "random weights"
     one = beginning.model.backbone.layers["conv2_1"].weight.value
     assert (one != read_backbone(shipped_backbone("vgg_small")).weights["conv2_1.weight"]).all()
@@ -323,11 +327,26 @@ def test_a_backbone_of_another_architecture_is_refused(tmp_path, rng):
     save_backbone(tmp_path / "a.safetensors", backbone_of(other))
     settings = TrainSettings(data="d", weights=str(tmp_path / "a.safetensors"))
     with pytest.raises(InputError, match="holds the convolutions of vgg_wide, not of vgg_small"):
-        first_model(settings, ("a",), rng)
+        first_model(settings.resolve(8), ("a",), rng)
     save_backbone(tmp_path / "b.safetensors", backbone_of())
     settings = TrainSettings(data="d", backbone="vgg16", weights=str(tmp_path / "b.safetensors"))
     with pytest.raises(InputError, match="holds the convolutions of vgg_small, not of vgg16; choose --backbone"):
-        first_model(settings, ("a",), rng)
+        first_model(settings.resolve(8), ("a",), rng)
+
+
+def test_two_programs_do_not_make_one_file(tmp_path):
+    out = tmp_path / "a.safetensors"
+    program = (
+        "import sys; from pathlib import Path; from minircnn.files import locked\n"
+        "with locked(Path(sys.argv[1]), ''): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, tmp_path / "a.safetensors.lock"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        result = CliRunner().invoke(app, ["pretrain", "--out", str(out), "--crops", "64"])
+        other.stdin.close()
+    assert result.exit_code == 2
+    assert "is being made by another minircnn process" in result.output
 
 
 def test_a_run_remembers_its_start_and_goes_on_without_the_file(tmp_path):

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from minircnn.data import write_scenes
 from minircnn.errors import InputError
-from minircnn.models import BACKBONES, FastRCNN, vgg_small
+from minircnn.models import FastRCNN, vgg_small
 from minircnn.report.finish import finish_run
 from minircnn.training.begin import first_model
 from minircnn.training.run_folder import RunFolder, whole_rows
@@ -306,20 +306,22 @@ def test_preprocessing_comes_with_the_weights(scenes, tmp_path, rng):
     assert model.architecture.preprocessing == other
 
 
-def test_random_convolutions_are_not_frozen(scenes, tmp_path, rng, monkeypatch):
+def test_random_convolutions_are_not_frozen_and_given_ones_as_far_as_asked(scenes, tmp_path, rng):
     """The paper freezes what ImageNet has taught; random weights that never learn would only be in the way."""
-    frozen = replace(vgg_small(), frozen=("conv1_1",))
-    monkeypatch.setitem(BACKBONES, "vgg16", lambda: frozen)
-    given = settings(scenes, backbone="vgg16")
-    beginning = first_model(given, ("a", "b"), rng)
+    beginning = first_model(settings(scenes, weights="none").resolve(8), ("a", "b"), rng)
     model = beginning.model
     assert all(parameter.learns for _, parameter in model.named_parameters())
-    assert "begins with random weights" in beginning.notes[0]
+    assert "begins with random weights: conv1_1 … conv3_3 learn too" in beginning.notes[0]
     save_model(tmp_path / "model.safetensors", model)
-    model = first_model(replace(given, weights=str(tmp_path / "model.safetensors")), ("a", "b"), rng).model
-    assert [name for name, parameter in model.named_parameters() if not parameter.learns] == [
-        "conv1_1.weight", "conv1_1.bias",
-    ]  # fmt: skip
+    for weights in ("shipped", str(tmp_path / "model.safetensors")):
+        for blocks, frozen in ((None, 5), (0, 0), (2, 2)):
+            given = settings(scenes, weights=weights, frozen_blocks=blocks).resolve(8)
+            model = first_model(given, ("a", "b"), rng).model
+            names = [name for name, _ in model.backbone.named_parameters() if name.endswith(".weight")]
+            still = [name for name, parameter in model.named_parameters() if not parameter.learns]
+            assert [name for name in still if name.endswith(".weight")] == names[:frozen]
+    with pytest.raises(InputError, match="would keep random weights as they are"):
+        settings(scenes, weights="none", frozen_blocks=1)
 
 
 @pytest.mark.parametrize(

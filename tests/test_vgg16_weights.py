@@ -50,7 +50,7 @@ def saved(network, folder, prefix=""):
 
 def begin(path, monkeypatch):
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: NARROW)
-    settings = SimpleNamespace(backbone="vgg16", weights=str(path), pixels=None)
+    settings = SimpleNamespace(backbone="vgg16", weights=str(path), pixels=None, frozen_blocks=2)
     beginning = first_model(settings, ("a", "b"), np.random.default_rng(0))
     return beginning.model, beginning.same_classes, beginning.notes
 

@@ -103,7 +103,9 @@ def test_a_detector_in_halves_is_the_product_of_them(tmp_path, rng, monkeypatch)
 def begin(path, names, monkeypatch):
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: NARROW)
     beginning = first_model(
-        SimpleNamespace(backbone="vgg16", weights=str(path), pixels=None), names, np.random.default_rng(0)
+        SimpleNamespace(backbone="vgg16", weights=str(path), pixels=None, frozen_blocks=2),
+        names,
+        np.random.default_rng(0),
     )
     return beginning.model, beginning.same_classes, beginning.notes
 
@@ -178,4 +180,8 @@ def test_training_steps_from_a_converted_file_leave_frozen_layers_alone(tmp_path
 def test_vgg16s_weights_want_vgg16(tmp_path):
     WRITERS["keras 1"](tmp_path / "a.h5", random_arrays(WIDTHS))
     with pytest.raises(InputError, match="choose --backbone vgg16"):
-        first_model(SimpleNamespace(backbone="vgg_small", weights=str(tmp_path / "a.h5"), pixels=None), ("a",), None)
+        first_model(
+            SimpleNamespace(backbone="vgg_small", weights=str(tmp_path / "a.h5"), pixels=None, frozen_blocks=2),
+            ("a",),
+            None,
+        )

@@ -113,8 +113,10 @@ def one_sentence(command: Callable) -> Callable:
             discard_output()
             raise typer.Exit(141) from None
         except OSError as error:
+            from minircnn.files import reason, remedy_for
+
             where = f"{error.filename}: " if error.filename else ""
-            raise typer.Exit(complain(f"{where}{error.strerror or error}; choose another path")) from None
+            raise typer.Exit(complain(f"{where}{reason(error)}; {remedy_for(error, 'choose another path')}")) from None
         except MemoryError as error:
             words = f" ({error})" if str(error) else ""
             raise typer.Exit(complain(f"memory ran out{words}; ask for less at once, or for smaller images")) from None

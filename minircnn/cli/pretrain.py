@@ -25,7 +25,7 @@ def pretrain(
     Example: minircnn pretrain --fashion-mnist fashion-mnist --out runs/backbone.safetensors
     """
     from minircnn.data.crops import CROP_CLASSES, CropMaterial
-    from minircnn.files import shell_words
+    from minircnn.files import locked, shell_words
     from minircnn.training.pretrain import CROPS_PER_STEP, TEST_CROPS, Pretraining, check_out
     from minircnn.training.train import Interrupted
     from minircnn.training.warm_up import warm_up
@@ -38,7 +38,9 @@ def pretrain(
         raise InputError(f"--seed should be at least 0, not {seed}")
     check_out(out)
     try:
-        with Console() as console, on_interrupt(f"what was kept last is beside {out}"):
+        taken = f"{out} is being made by another minircnn process"
+        lock = locked(out.with_name(f"{out.name}.lock"), taken)
+        with Console() as console, lock, on_interrupt(f"what was kept last is beside {out}"):
             material = CropMaterial.training(fashion_mnist)
             warm_up(console)
             pretraining = Pretraining(out, material, crops, minutes, seed, console)

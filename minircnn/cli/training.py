@@ -69,6 +69,10 @@ def train(
     images_per_step: Annotated[
         int | None, typer.Option(help="Images in a minibatch; suits the backbone if absent.")
     ] = None,
+    frozen_blocks: Annotated[
+        int | None,
+        typer.Option(help="The first blocks of convolutions stay as --weights gives them; suits the data if absent."),
+    ] = None,
     rois_per_image: Annotated[int, typer.Option(help="RoIs drawn from each.")] = 64,
     classes: Annotated[str | None, typer.Option(help="Learn only these, comma-separated.")] = None,
     limit: Annotated[int | None, typer.Option(help="Use only the first N training images.")] = None,
@@ -110,6 +114,7 @@ def train(
             epochs=epochs,
             lr=lr,
             images_per_step=images_per_step,
+            frozen_blocks=frozen_blocks,
             seed=seed,
             classes=tuple(name.strip() for name in classes.split(",")) if classes is not None else None,
             limit=limit,

@@ -49,6 +49,11 @@ class VGG:
         """Channels of the feature map."""
         return self.blocks[-1][-1]
 
+    def first_blocks(self, count: int) -> tuple[str, ...]:
+        """Names of the convolutions in the first `count` blocks, for `frozen`."""
+        numbered = enumerate(self.blocks[:count], start=1)
+        return tuple(f"conv{block}_{number}" for block, widths in numbered for number in range(1, len(widths) + 1))
+
     def build(self, rng: np.random.Generator, dtype: type = np.float32, blank: Container[str] = ()) -> Sequential:
         """The convolutions, named conv1_1, relu1_1, …, pool1, …, with random weights, or zeros in those in `blank`."""
         layers: dict[str, Layer] = {}

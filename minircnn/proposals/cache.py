@@ -218,4 +218,4 @@ def _load(path: Path) -> np.ndarray | None:
 def _store(path: Path, boxes: np.ndarray) -> None:
     """Write whole or not at all; two processes may write the same entry at once."""
     content = zlib.compress(boxes.astype("<f4").tobytes())
-    write_bytes(path, content, "make room or choose another folder for the proposals")
+    write_bytes(path, content, "choose another folder for the proposals")

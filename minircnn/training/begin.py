@@ -42,22 +42,24 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
 
     These are random, or those of `settings.weights`: a backbone or a model file of this project, or anybody's VGG16.
 
+    settings : resolved
+
     Raises
     ------
     InputError : the file is not there, damaged, or of another architecture
     """
     architecture = BACKBONES[settings.backbone]()
-    wanted = settings.weights or DEFAULTS[settings.backbone].weights
+    architecture = replace(architecture, frozen=architecture.first_blocks(settings.frozen_blocks or 0))
+    wanted = settings.weights or RANDOM
     if wanted == RANDOM:
         if settings.pixels is not None:
             raise InputError("--pixels is for somebody's VGG16 in --weights, and there is none: leave it out")
         notes = []
-        if architecture.frozen:
+        if usual := architecture.first_blocks(DEFAULTS[architecture.name].frozen_blocks):
             notes.append(
-                f"{settings.backbone} begins with random weights: {architecture.frozen[0]} … {architecture.frozen[-1]} "
-                "learn too (with --weights they are frozen)"
+                f"{settings.backbone} begins with random weights: {usual[0]} … {usual[-1]} learn too "
+                "(with --weights they are frozen)"
             )
-            architecture = replace(architecture, frozen=())
         model = FastRCNN(architecture, len(class_names), rng, class_names)
         return Beginning(model, "random weights", notes=notes, new=_new(model, set()))
     path = shipped_backbone(settings.backbone) if wanted == SHIPPED else Path(wanted)
@@ -93,8 +95,7 @@ def _on_backbone(
             f"{path} holds the convolutions of {backbone.architecture.name}, not of {architecture.name}; "
             f"choose --backbone {backbone.architecture.name}, or other --weights"
         )
-    frozen = DEFAULTS[architecture.name].frozen
-    architecture = replace(architecture, preprocessing=backbone.architecture.preprocessing, frozen=frozen)
+    architecture = replace(architecture, preprocessing=backbone.architecture.preprocessing)
     given = {name.split(".")[0] for name in backbone.weights}
     model = FastRCNN(architecture, len(class_names), rng, class_names, blank=given)
     for name, parameter in model.backbone.named_parameters():

@@ -28,7 +28,7 @@ class BackboneDefaults:
     warmup_steps: int
     images_per_step: int
     weights: str
-    frozen: tuple[str, ...] = ()  # convolutions that stay as a backbone file gives them
+    frozen_blocks: int  # the first blocks of convolutions, which stay as a file gives them
 
 
 RANDOM, SHIPPED = "none", "shipped"  # of `weights`: no file, and the one that comes with the package
@@ -42,11 +42,18 @@ DEFAULTS = {
         warmup_steps=150,
         images_per_step=4,
         weights=SHIPPED,
-        frozen=("conv1_1", "conv2_1", "conv3_1", "conv3_2", "conv3_3"),
+        frozen_blocks=3,
     ),
     # The paper's: 40,000 steps of two images, the rate falls after 30,000.
     "vgg16": BackboneDefaults(
-        lr=0.001, images=80_000, most_epochs=None, drops=(0.75,), warmup_steps=0, images_per_step=2, weights=RANDOM
+        lr=0.001,
+        images=80_000,
+        most_epochs=None,
+        drops=(0.75,),
+        warmup_steps=0,
+        images_per_step=2,
+        weights=RANDOM,
+        frozen_blocks=2,
     ),
 }
 
@@ -56,6 +63,7 @@ RANGES = {  # name → kind of number, least, most; a least of 0 is itself allow
     "epochs": (int | float, 0, 1_000_000),
     "lr": (int | float, 0, 1_000),
     "images_per_step": (int, 1, 1_000),
+    "frozen_blocks": (int, 0, 5),
     "sigma": (int | float, 0, 1_000),
     "seed": (int, 0, 2**128),
     "limit": (int, 1, UNBOUNDED),
@@ -64,7 +72,7 @@ RANGES = {  # name → kind of number, least, most; a least of 0 is itself allow
     "checkpoint_seconds": (int | float, 0, 1_000_000),
 }
 Number = TypeVar("Number", int, float)
-OPTIONAL = ("epochs", "lr", "images_per_step", "limit", "validation_limit")
+OPTIONAL = ("epochs", "lr", "images_per_step", "frozen_blocks", "limit", "validation_limit")
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,7 @@ class TrainSettings:
     epochs : times the training set is seen; may be a fraction
     lr : learning rate after warm-up
     images_per_step : int; each gives `sampling.rois_per_image` RoIs
+    frozen_blocks : the first blocks of convolutions, which do not learn; 0 from random weights
     momentum, decay : SGD's
     sigma : smooth-L1's
     flip : probability of mirroring an image
@@ -101,6 +110,7 @@ class TrainSettings:
     epochs: float | None = None
     lr: float | None = None
     images_per_step: int | None = None
+    frozen_blocks: int | None = None
     momentum: float = 0.9
     decay: float = 5e-4
     sigma: float = 1.0
@@ -134,6 +144,8 @@ class TrainSettings:
                 raise InputError(f"{name} should be a path, not {value!r}")
         if self.backbone not in BACKBONES:
             raise InputError(f"backbone should be one of {', '.join(BACKBONES)}, not {self.backbone!r}")
+        if self.weights == RANDOM and self.frozen_blocks:
+            raise InputError("frozen_blocks would keep random weights as they are; leave it out, or give --weights")
         if self.format != "deepfashion2":
             raise InputError(f"format should be deepfashion2, not {self.format!r}: other layouts are not read yet")
 
@@ -152,12 +164,17 @@ class TrainSettings:
             epochs = suits.images / images
             if suits.most_epochs is not None:
                 epochs = min(epochs, suits.most_epochs)
+        weights = self.weights or suits.weights
+        frozen_blocks = self.frozen_blocks
+        if frozen_blocks is None:
+            frozen_blocks = 0 if weights == RANDOM else suits.frozen_blocks
         return replace(
             self,
             epochs=epochs,
             lr=suits.lr if self.lr is None else self.lr,
             images_per_step=suits.images_per_step if self.images_per_step is None else self.images_per_step,
-            weights=self.weights or suits.weights,
+            weights=weights,
+            frozen_blocks=frozen_blocks,
         )
 
     def steps(self, images: int) -> int:

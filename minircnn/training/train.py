@@ -73,13 +73,16 @@ class Training:
         folder.check_free(besides)
         settings = settings.rooted()
         data = TrainingData.read(settings, folder.path, progress)
-        beginning = first_model(settings, data.class_names, np.random.default_rng(settings.seed))
+        begun = settings.resolve(len(data.train))
+        beginning = first_model(begun, data.class_names, np.random.default_rng(settings.seed))
         model = beginning.model
         with folder.claimed():
             folder.check_free(besides)  # nobody else began here meanwhile
             folder.write_settings(settings)
             data = data.with_proposals(progress)
-            settings = settings.resolve(len(data.train))
+            settings = replace(settings, frozen_blocks=begun.frozen_blocks).resolve(
+                len(data.train)
+            )  # fewer, with skip_bad
             folder.write_settings(settings)
             evenly = np.linspace(0, len(data.train) - 1, min(len(data.train), STATISTICS_IMAGES)).astype(int)
             some = (data.train[int(i)] for i in evenly)

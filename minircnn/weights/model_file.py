@@ -108,7 +108,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], description: dict,
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     text = json.dumps(description)
     metadata = {OWN_KEY: text, CHECKSUM_KEY: _checksum(contiguous, text)}
-    with written_whole(path, "make room or choose another folder") as temporary:
+    with written_whole(path) as temporary:
         try:
             save_file(contiguous, temporary, metadata=metadata)
         except SafetensorError as error:
