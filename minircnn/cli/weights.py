@@ -147,14 +147,14 @@ def check(file: Weights, pixels: Pixels = None) -> None:
     Example: minircnn weights check vgg16-397923af.pth
     """
     from minircnn.models import vgg16
-    from minircnn.weights.check import look
+    from minircnn.weights.check import class_names, look
     from minircnn.weights.detector import read_classifier
     from minircnn.weights.vgg16 import read_vgg16
 
     found = read_vgg16(file, vgg16(), pixels=pixels)
     for note in found.notes:
         print(f"note: {note}")
-    if not found.has("fc8"):
+    if not found.has("fc8") or found.sources["fc8.bias"].shape != (len(class_names()),):  # none, or of other classes
         _check_convolutions(file, found)
         return
     answers = []
@@ -181,7 +181,10 @@ def _check_convolutions(file: Path, found: "Pretrained") -> None:
 
     backbone = read_convolutions(found, vgg16())
     own = likeness(backbone, found.preprocessing)
-    print("it has no classifier, so: how much alike are the maps of different photographs? 0 not at all, 1 the same")
+    print(
+        "it has no classifier of ImageNet's, so: how much alike are the maps of different photographs?\n"
+        "0 not at all, 1 the same"
+    )
     print(f"  {'as they are taken here':24} {own:5.2f}")
     rows = list(compare_pixels(backbone, found.preprocessing))
     for name, words, alike in rows:

@@ -74,9 +74,8 @@ def read_vgg16(
     flatten = contents.flatten or ("CHW" if channels_first else "HWC")
     top, names = _top(layers, naming, architecture, (channels_first, flatten))
     notes = list(contents.notes)
-    for layer in [
-        layer for layer in ("fc6", "fc7", "fc8") if f"{layer}.weight" in top and top[f"{layer}.weight"].empty
-    ]:
+    empty = [layer for layer in ("fc6", "fc7", "fc8") if (weight := top.get(f"{layer}.weight")) and weight.empty]
+    for layer in empty:
         notes.append(f"{path} has room for {layer} but no numbers in it")
         top = {name: source for name, source in top.items() if not name.startswith(f"{layer}.")}
     used = {name for each in (*naming.convolutions, *names) for name, _ in layers[each].values()}
