@@ -107,17 +107,22 @@ def test_the_real_kernel_is_known_in_every_format_type_and_order(kind, dtype, or
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras' own
 @pytest.mark.parametrize("order", ["BGR", "RGB"])
-def test_the_real_kernel_is_known_in_what_keras_saves(order, tmp_path, monkeypatch):
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_real_kernel_is_known_in_what_keras_saves(dtype, order, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    pytest.importorskip("keras", reason="Keras is not installed: pip install keras to compare with it")
+    keras = pytest.importorskip("keras", reason="Keras is not installed: pip install keras to compare with it")
     from weight_files import keras_network
 
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
     network = keras_network(real_arrays(order))
+    keras.config.set_dtype_policy(before)
     network.save(tmp_path / "a.keras")
     network.save_weights(tmp_path / "a.weights.h5")
     for name in ("a.keras", "a.weights.h5"):
         found = read_vgg16(tmp_path / name, ARCHITECTURE)
+        assert found.sources["conv1_1.weight"].stored.type_name == dtype
         assert (found.preprocessing.channel_order, found.guessed) == (order, False)
 
 
