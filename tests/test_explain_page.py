@@ -275,7 +275,10 @@ def test_a_cell_gets_another_value_and_the_example_comes_back(page):
 
 
 def test_its_language_is_chosen(page):
-    for language, title in (("ko", "박스 손실이 거슬러 가는 길"), ("en", "The journey of the box loss")):
+    for language, title in (
+        ("ko", "박스 손실의 그래디언트가 거슬러 올라가는 길"),
+        ("en", "The journey of the box loss"),
+    ):
         page.find_element("css selector", f'[data-choose="{language}"]').click()
         assert page.execute_script("return [document.documentElement.lang, document.title]") == [language, title]
         shown = [heading.text for heading in page.find_elements("css selector", "h1") if heading.is_displayed()]

@@ -29,8 +29,8 @@ SCRIPTS = (  # in this order
 )  # fmt: skip
 CLASSES = {
     "en": ("background", *DEEPFASHION2_CLASSES),
-    "ko": ("배경", "반팔 상의", "긴팔 상의", "반팔 아우터", "긴팔 아우터", "조끼", "슬링", "반바지", "바지", "치마",
-           "반팔 원피스", "긴팔 원피스", "조끼 원피스", "슬링 원피스"),
+    "ko": ("배경", "반팔 상의", "긴팔 상의", "반팔 아우터", "긴팔 아우터", "조끼", "슬링(끈나시)", "반바지", "바지",
+           "치마", "반팔 원피스", "긴팔 원피스", "민소매 원피스", "끈 원피스"),
 }  # fmt: skip
 GENERATOR = '<meta name="generator" content="minircnn explain">'
 HOME = {  # the screen that a stage of the strip leads to

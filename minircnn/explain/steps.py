@@ -101,7 +101,7 @@ STEPS = (
         "models/fast_rcnn.py",
         "FastRCNN.backward_pooled",
         ("dhidden7 = ", "dhidden6 = ", "dflat = "),
-        ("The two meet in fc7, and go on as one", "두 손실이 fc7에서 만나 하나로 간다"),
+        ("The two meet in fc7, and go on as one", "두 그래디언트가 fc7에서 만나 하나로 간다"),
         ("A plus sign is all it takes.", "필요한 것은 더하기 하나뿐입니다."),
     ),
     Step(

@@ -6,6 +6,7 @@ figure("model", ({ sent }) => {
   if (!model)
     return [h("p", {}, words("model.none")), h("pre", {}, "minircnn explain --model runs/demo --image photo.jpg")];
   const foreground = model.labels.filter((label) => label > 0).length;
+  const stops = model.lowest ? words("model.stops", { layer: model.lowest }) : words("model.everything");
   return [
     h("div", { class: "row" }, sentChoice()),
     h(
@@ -40,7 +41,7 @@ figure("model", ({ sent }) => {
         "figure",
         {},
         photo(model, model.heat[sent].image),
-        h("figcaption", {}, words("model.image", { lowest: model.lowest ?? words("model.everything") })),
+        h("figcaption", {}, words("model.image", { lowest: stops })),
       ),
     ),
     h("h3", {}, words("model.norms")),
@@ -65,7 +66,7 @@ function photo({ photo: href, size: [W, H], rois, labels, probability, className
       h(
         "title",
         exactly(`model.probability ${r}`, probability[r]),
-        `${classNames[labels[r]]}, p = ${written(probability[r], 3)}`,
+        `${labels[r] ? classNames[labels[r]] : words("background")}, p = ${written(probability[r], 3)}`,
       ),
     ),
   );

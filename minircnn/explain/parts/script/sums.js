@@ -43,7 +43,7 @@ function writtenOut({ weights, labels }, found, r, sent, { layer, i }) {
   return h(
     "table",
     { class: "sum written" },
-    h("caption", {}, h("code", {}, `${layer}[${index}]`), ` ${words("back.written")}`),
+    h("caption", {}, h("code", {}, `${layer}[${index}]`), words("back.written")),
     h(
       "tbody",
       {},
