@@ -17,7 +17,18 @@ PAGES = sorted(
 )
 PAIRS = {ROOT / "README.md": ROOT / "README.ko.md"} | {
     DOCS / english: DOCS / "ko" / Path(english).name
-    for english in ("index.md", "outputs.md", "faq.md", "next.md", "backward/roi_pool.md", "backward/smooth_l1.md")
+    for english in (
+        "index.md",
+        "outputs.md",
+        "faq.md",
+        "next.md",
+        "notation.md",
+        "targets.md",
+        "backward/linear.md",
+        "backward/relu.md",
+        "backward/roi_pool.md",
+        "backward/smooth_l1.md",
+    )
 }
 CODE = {  # what the line shows to which a page's last paragraph leads
     "kernels/conv.py": "def conv2d_backward(",
