@@ -274,3 +274,11 @@ def test_termination_outside_the_main_thread_is_left_to_the_program():
     thread.start()
     thread.join()
     assert problems == [False]
+
+
+def test_columns_line_up_beside_names_in_hangul():
+    from minircnn.cli.console import padded
+
+    assert padded("앵클부츠", 12) == "앵클부츠    "
+    assert padded("Ankle boot", 12) == "Ankle boot  "
+    assert padded("ｆｕｌｌ", 4) == "ｆｕｌｌ"

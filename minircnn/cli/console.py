@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -235,7 +236,13 @@ def print_measures(metrics: dict) -> None:
     print(f"mAP50 {figure(metrics['mAP50'])}   mAP75 {figure(metrics['mAP75'])}   AP {figure(metrics['AP'])}   "
           f"VOC07 {figure(metrics['voc07_mAP'])}   ({metrics['images']} images)")  # fmt: skip
     for name, row in metrics["per_class"].items():
-        print(f"  {name:22} AP50 {figure(row['AP50'])}   AP75 {figure(row['AP75'])}   of {row['truths']}")
+        print(f"  {padded(name, 22)} AP50 {figure(row['AP50'])}   AP75 {figure(row['AP75'])}   of {row['truths']}")
+
+
+def padded(text: str, width: int) -> str:
+    """The text with blanks up to so many columns of a terminal, in which a letter of Hangul takes two."""
+    taken = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+    return text + " " * (width - taken)
 
 
 def figure(value: float | None) -> str:
