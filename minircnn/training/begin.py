@@ -42,7 +42,7 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
 
     These are random, or those of `settings.weights`: a backbone or a model file of this project, or anybody's VGG16.
 
-    settings : resolved
+    settings : with `frozen_blocks` resolved
 
     Raises
     ------
@@ -50,7 +50,7 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
     """
     architecture = BACKBONES[settings.backbone]()
     architecture = replace(architecture, frozen=architecture.first_blocks(settings.frozen_blocks or 0))
-    wanted = settings.weights or RANDOM
+    wanted = settings.weights or DEFAULTS[settings.backbone].weights
     if wanted == RANDOM:
         if settings.pixels is not None:
             raise InputError("--pixels is for somebody's VGG16 in --weights, and there is none: leave it out")

@@ -73,16 +73,15 @@ class Training:
         folder.check_free(besides)
         settings = settings.rooted()
         data = TrainingData.read(settings, folder.path, progress)
-        begun = settings.resolve(len(data.train))
-        beginning = first_model(begun, data.class_names, np.random.default_rng(settings.seed))
+        frozen_blocks = settings.resolve(len(data.train)).frozen_blocks
+        settings = replace(settings, frozen_blocks=frozen_blocks)
+        beginning = first_model(settings, data.class_names, np.random.default_rng(settings.seed))
         model = beginning.model
         with folder.claimed():
             folder.check_free(besides)  # nobody else began here meanwhile
             folder.write_settings(settings)
             data = data.with_proposals(progress)
-            settings = replace(settings, frozen_blocks=begun.frozen_blocks).resolve(
-                len(data.train)
-            )  # fewer, with skip_bad
+            settings = settings.resolve(len(data.train))  # which skip_bad may have made fewer
             folder.write_settings(settings)
             evenly = np.linspace(0, len(data.train) - 1, min(len(data.train), STATISTICS_IMAGES)).astype(int)
             some = (data.train[int(i)] for i in evenly)
