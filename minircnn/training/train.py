@@ -73,8 +73,7 @@ class Training:
         folder.check_free(besides)
         settings = settings.rooted()
         data = TrainingData.read(settings, folder.path, progress)
-        frozen_blocks = settings.resolve(len(data.train)).frozen_blocks
-        settings = replace(settings, frozen_blocks=frozen_blocks)
+        settings = replace(settings, frozen_blocks=settings.resolve(len(data.train)).frozen_blocks)
         beginning = first_model(settings, data.class_names, np.random.default_rng(settings.seed))
         model = beginning.model
         with folder.claimed():
