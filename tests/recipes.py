@@ -14,13 +14,11 @@ from pathlib import Path
 from minircnn.data import write_scenes
 from minircnn.evaluate import evaluate_model
 from minircnn.targets import SamplingSettings
-from minircnn.training import settings as defaults
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Training
 from minircnn.training.warm_up import warm_up
 
-BLOCKS = (("conv1_1",), ("conv2_1",), ("conv3_1", "conv3_2", "conv3_3"))
 SCENES, HELD_OUT = 2400, 400
 MEASURED = (15, 40)  # steps to warm up, and to measure a recipe's speed by
 
@@ -64,9 +62,6 @@ RECIPES = (
 
 def begin(recipe: Recipe, work: Path, epochs: float) -> Training:
     """A run in a folder of its own, with the recipe in the place of the defaults."""
-    frozen = tuple(name for block in BLOCKS[: recipe.frozen] for name in block)
-    given = replace(defaults.DEFAULTS["vgg_small"], frozen=frozen)
-    defaults.DEFAULTS["vgg_small"] = given
     run = work / f"run-{time.monotonic_ns()}"
     training = Training.start(
         RunFolder(run),
@@ -75,6 +70,7 @@ def begin(recipe: Recipe, work: Path, epochs: float) -> Training:
             epochs=epochs,
             lr=recipe.lr,
             images_per_step=recipe.images,
+            frozen_blocks=recipe.frozen,
             weights=recipe.weights,
             sigma=recipe.sigma,
             proposals_folder=str(work / "proposals"),

@@ -320,6 +320,9 @@ def test_random_convolutions_are_not_frozen_and_given_ones_as_far_as_asked(scene
             names = [name for name, _ in model.backbone.named_parameters() if name.endswith(".weight")]
             still = [name for name, parameter in model.named_parameters() if not parameter.learns]
             assert [name for name in still if name.endswith(".weight")] == names[:frozen]
+    assert settings(scenes).resolve(2499).frozen_blocks == 3
+    assert settings(scenes).resolve(2500).frozen_blocks == 0
+    assert settings(scenes, backbone="vgg16", weights="a.pth").resolve(200_000).frozen_blocks == 2
     with pytest.raises(InputError, match="would keep random weights as they are"):
         settings(scenes, weights="none", frozen_blocks=1)
 

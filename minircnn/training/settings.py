@@ -28,7 +28,8 @@ class BackboneDefaults:
     warmup_steps: int
     images_per_step: int
     weights: str
-    frozen_blocks: int  # the first blocks of convolutions, which stay as a file gives them
+    frozen_blocks: int  # the first blocks of convolutions, which stay as a file gives them …
+    frozen_below: float = math.inf  # … on training sets of fewer images than this; on larger ones all learn
 
 
 RANDOM, SHIPPED = "none", "shipped"  # of `weights`: no file, and the one that comes with the package
@@ -43,6 +44,7 @@ DEFAULTS = {
         images_per_step=4,
         weights=SHIPPED,
         frozen_blocks=3,
+        frozen_below=2_500,
     ),
     # The paper's: 40,000 steps of two images, the rate falls after 30,000.
     "vgg16": BackboneDefaults(
@@ -167,7 +169,7 @@ class TrainSettings:
         weights = self.weights or suits.weights
         frozen_blocks = self.frozen_blocks
         if frozen_blocks is None:
-            frozen_blocks = 0 if weights == RANDOM else suits.frozen_blocks
+            frozen_blocks = 0 if weights == RANDOM or images >= suits.frozen_below else suits.frozen_blocks
         return replace(
             self,
             epochs=epochs,
