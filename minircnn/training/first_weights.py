@@ -1,9 +1,10 @@
 """New layers on given ones: their first weights are divided by the size of what they are given.
 
 Random weights are drawn for inputs whose root mean square is 1. A pretrained VGG16 gives RoI pooling values of 6, and
-VGG16's pixels are 60 from the mean: new weights would hand that size on, the first scores would be far apart, and the
-first steps would lead nowhere. So before a run's first step its minibatch is sent through, up to the first layer that
-is new. The layers behind it get what new layers give, which is of the right size.
+VGG16's pixels are 60 from the mean; dropout of 0.5 adds its 1.4 twice. New weights would hand such sizes on, the first
+scores would be far apart, and the first steps would lead nowhere. So before a run's first step its minibatch is sent
+through, and each of conv1_1, fc6, fc7 that is new is divided by the size of what it gets, and the outputs on a new fc7
+so far that the first scores favour no class.
 """
 
 import numpy as np
@@ -11,9 +12,13 @@ import numpy as np
 from minircnn.models import FastRCNN
 from minircnn.training.batches import Batch
 
+FIRST_SCORES = (
+    0.2  # root mean square at most: the first class loss is then that of eleven equal classes, give or take it
+)
+
 
 def fit_first_weights(model: FastRCNN, batch: Batch, new: tuple[str, ...]) -> str:
-    """Divide the first new layer's weights by the root mean square of its input; says so in words.
+    """Divide new layers' weights by the root mean square of their inputs, outputs' by that of scores; says so in words.
 
     Parameters
     ----------
@@ -25,26 +30,31 @@ def fit_first_weights(model: FastRCNN, batch: Batch, new: tuple[str, ...]) -> st
     -------
     str, empty where no layer is new or there is nothing to measure
     """
+    weights = {name: parameter.value for name, parameter in model.named_parameters()}
+    said = []
+
+    def fit(layers: tuple[str, ...], size: float) -> None:
+        if np.isfinite(size) and size > 0 and size != 1:
+            for layer in layers:
+                weights[f"{layer}.weight"] /= weights[f"{layer}.weight"].dtype.type(size)
+            said.append(f"{' and '.join(layers)} by {size:.3g}")
+
     if "conv1_1" in new:
-        layer, x = "conv1_1", batch.images
-    elif "fc6" in new:
-        layer, x = "fc6", _pooled(model, batch)
-    elif "fc7" in new:
-        layer, x = "fc7", _hidden6(model, batch)
-    else:
-        return ""
-    size = float(np.sqrt(np.mean(np.square(x), dtype=np.float64)))
-    if not (np.isfinite(size) and size > 0):
-        return ""
-    weight = dict(model.named_parameters())[f"{layer}.weight"].value
-    weight /= weight.dtype.type(size)
-    return f"{layer}'s divided by {size:.3g}, the size of what it is given"
+        fit(("conv1_1",), _size(batch.images))
+    if "fc6" in new or "fc7" in new:
+        pooled = model.roi_pool.forward(model.forward_features(batch.images), batch.rois)  # (R, PH, PW, C)
+        if "fc6" in new:
+            fit(("fc6",), _size(pooled))
+        dropped = 1 / np.sqrt(1 - model.architecture.dropout)  # what dropout does to a size: no mask is drawn here
+        hidden6 = np.maximum(model.fc6.forward(pooled.reshape(len(pooled), -1)), 0)  # (R, hidden6)
+        if "fc7" in new:
+            fit(("fc7",), dropped * _size(hidden6))
+            hidden7 = dropped**2 * np.maximum(model.fc7.forward(hidden6), 0)  # fc7 is fitted to what dropout leaves
+            scores = model.cls_score.forward(hidden7.astype(pooled.dtype))
+            fit(("cls_score", "bbox_pred"), max(1.0, _size(scores) / FIRST_SCORES))
+    return f"divided by the size of what they are given: {', '.join(said)}" if said else ""
 
 
-def _pooled(model: FastRCNN, batch: Batch) -> np.ndarray:
-    return model.roi_pool.forward(model.forward_features(batch.images), batch.rois)  # (R, PH, PW, C)
-
-
-def _hidden6(model: FastRCNN, batch: Batch) -> np.ndarray:
-    pooled = _pooled(model, batch)
-    return model.relu6.forward(model.fc6.forward(pooled.reshape(len(pooled), -1)))  # without dropout: no draw
+def _size(x: np.ndarray) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(np.square(x), dtype=np.float64)))
