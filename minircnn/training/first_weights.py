@@ -35,7 +35,7 @@ def fit_first_weights(model: FastRCNN, batch: Batch, new: tuple[str, ...]) -> st
     str, empty where no layer is new or there is nothing to measure
     """
     weights = {name: parameter.value for name, parameter in model.named_parameters()}
-    said = []
+    said: list[str] = []
 
     def fit(layers: tuple[str, ...], size: float) -> None:
         if np.isfinite(size) and size not in (0, 1) and (said or not SMALL <= size <= LARGE):
