@@ -38,10 +38,9 @@ def pretrain(
         raise InputError(f"--seed should be at least 0, not {seed}")
     check_out(out)
     try:
-        taken = f"{out} is being made by another minircnn process"
-        lock = locked(out.with_name(f"{out.name}.lock"), taken)
+        material = CropMaterial.training(fashion_mnist)
+        lock = locked(out.with_name(f"{out.name}.lock"), f"{out} is being made by another minircnn process")
         with Console() as console, lock, on_interrupt(f"what was kept last is beside {out}"):
-            material = CropMaterial.training(fashion_mnist)
             warm_up(console)
             pretraining = Pretraining(out, material, crops, minutes, seed, console)
             if pretraining.step:
