@@ -56,10 +56,7 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
             raise InputError("--pixels is for somebody's VGG16 in --weights, and there is none: leave it out")
         notes = []
         if usual := architecture.first_blocks(DEFAULTS[architecture.name].frozen_blocks):
-            notes.append(
-                f"{settings.backbone} begins with random weights: {usual[0]} … {usual[-1]} learn too "
-                "(with --weights they are frozen)"
-            )
+            notes.append(f"{settings.backbone} begins with random weights: {usual[0]} … {usual[-1]} learn too")
         model = FastRCNN(architecture, len(class_names), rng, class_names)
         return Beginning(model, "random weights", notes=notes, new=_new(model, set()))
     path = shipped_backbone(settings.backbone) if wanted == SHIPPED else Path(wanted)

@@ -12,13 +12,9 @@ import numpy as np
 from minircnn.models import FastRCNN
 from minircnn.training.batches import Batch
 
-SMALL, LARGE = (
-    1 / 16,
-    4.0,
-)  # sizes beyond these are not left to learning; the shipped backbone's features have 0.2 to 0.3
-FIRST_SCORES = (
-    0.2  # root mean square at most: the first class loss is then that of eleven equal classes, give or take it
-)
+# Sizes beyond these are not left to learning; the shipped backbone's features have 0.2 to 0.3.
+SMALL, LARGE = 1 / 16, 4.0
+FIRST_SCORES = 0.2  # their root mean square at most: the first class loss is then nearly that of equal classes
 
 
 def fit_first_weights(model: FastRCNN, batch: Batch, new: tuple[str, ...]) -> str:
