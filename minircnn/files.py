@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shlex
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,8 +22,13 @@ from minircnn.errors import InputError
 
 REMEDY = "choose another folder"
 LONGEST_NAME = 255  # bytes, on every usual file system
+FULL = (errno.ENOSPC, errno.EDQUOT)
 ROOM_FOR_SUFFIX = 32  # bytes of a temporary name that are not the file's own
 _count = itertools.count()
+
+
+class NoRoom(InputError):
+    """The disk is full, or the user's share of it."""
 
 
 @contextmanager
@@ -47,7 +53,8 @@ def written_whole(path: Path, remedy: str = REMEDY, durable: bool = True) -> Ite
                 os.chmod(temporary, mode)
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({reason(error)}); {remedy_for(error, remedy)}") from None
+        kind = NoRoom if error.errno in FULL else InputError
+        raise kind(f"{path} cannot be written ({reason(error)}); {remedy_for(error, remedy)}") from None
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -72,7 +79,13 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: dict | list) -> None:
     """Indented JSON, written whole or not at all; a figure that is not finite is null."""
-    write_text(path, json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_bytes(path, json_bytes(content))
+
+
+def json_bytes(content: dict | list) -> bytes:
+    """What `write_json` writes."""
+    text = json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _finite(content: object) -> object:
@@ -86,17 +99,42 @@ def _finite(content: object) -> object:
     return content
 
 
+def read_bytes(path: Path) -> bytes:
+    """A file's content. OSError also where it is a pipe or a device, which might go on for ever."""
+    check_regular(path)
+    return path.read_bytes()
+
+
+def check_regular(path: Path) -> None:
+    """OSError where something is there that is neither a file nor a folder."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "a pipe, a device or a socket, not a file", str(path))
+
+
 def read_json(path: Path, remedy: str) -> dict:
     """The object in a JSON file that the project wrote; InputError with the remedy where there is none."""
+    content = _json(path, remedy)
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no JSON object; {remedy}")
+    return content
+
+
+def read_json_list(path: Path, remedy: str) -> list:
+    """The same where it is a list."""
+    content = _json(path, remedy)
+    if not isinstance(content, list):
+        raise InputError(f"{path} holds no JSON list; {remedy}")
+    return content
+
+
+def _json(path: Path, remedy: str) -> object:
     try:
-        content = json.loads(path.read_bytes())
+        return json.loads(read_bytes(path))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); {remedy}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}); {remedy}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds no JSON object; {remedy}")
-    return content
 
 
 def check_creatable(folder: Path) -> None:
@@ -117,7 +155,7 @@ def reason(error: OSError) -> str:
 
 def remedy_for(error: OSError, usual: str) -> str:
     """What helps against it: "make room" on a full disk, and not where nothing is full."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         return "make room"
     return "raise the limit of open files, ulimit -n" if error.errno in (errno.EMFILE, errno.ENFILE) else usual
 

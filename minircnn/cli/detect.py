@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from minircnn.cli.console import Console, complain, on_interrupt
+from minircnn.cli.console import Console, complain, on_interrupt, this_command
 from minircnn.errors import InputError
 
 LISTS_EVERY = 60.0  # seconds: what a killed run had found until then is in its lists
@@ -25,41 +25,53 @@ def detect(
     """Find garments in photographs: pictures with boxes, classes and scores, and a JSON in COCO's results form.
 
     Images that cannot be read are named at the end, and the others are done all the same. Nothing is ever written
-    over an input, or over a file that detect did not write itself.
+    over an input, or over a file that detect did not write itself. What is in the folder already, of the same image
+    and model, is not done again: the same command goes on where it stopped, and further images join the lists.
 
     Example: minircnn detect runs/demo photo.jpg --out found
     """
-    from minircnn.cli.pictures import PictureFolder, list_images
+    from minircnn.cli.images import list_images
+    from minircnn.cli.pictures import PictureFolder
     from minircnn.data import read_image
     from minircnn.detection import detect as detect_garments
-    from minircnn.weights.model_file import load_model
+    from minircnn.files import shell_words
+    from minircnn.weights.convert import sha256
+    from minircnn.weights.model_file import load_model, model_path
 
     detector = load_model(model)
     paths, left_out, failed = list_images(images, out)
-    folder = PictureFolder(out, paths, detector.class_names, sheet)
+    folder = PictureFolder(out, paths, detector.class_names, {"model": sha256(model_path(model))}, score, sheet)
     for sentence in left_out:
         print(f"left out: {sentence}")
+    for sentence in folder.notes:
+        print(f"note: {sentence}", flush=True)
+    done = len(paths) - len(folder.remaining)
     with Console() as console, on_interrupt(folder.saved):
-        listed = time.monotonic()
+        listed, fault = time.monotonic(), None
         try:
-            for number, path in enumerate(paths):
+            for number, path in enumerate(folder.remaining, start=done + 1):
                 began = time.perf_counter()
                 if time.monotonic() - listed > LISTS_EVERY:
-                    folder.write_lists(sheet=False)
+                    folder.write_lists()
                     listed = time.monotonic()
                 try:
                     image = read_image(path)
                     detections = detect_garments(detector, image)
                     shown = detections.above(score)
-                    content = folder.draw(number, image, shown)
+                    content = folder.draw(path, image, shown)
                 except InputError as error:
                     failed.append(str(error))
-                    console("detecting", number + 1, len(paths))
+                    console("detecting", number, len(paths))
                     continue
-                folder.add(number, content, image.shape[:2], detections, shown)
-                console("detecting", number + 1, len(paths), f"{len(shown)} in {time.perf_counter() - began:.1f} s")
+                folder.add(path, content, image.shape[:2], detections)
+                console("detecting", number, len(paths), f"{len(shown)} in {time.perf_counter() - began:.1f} s")
+        except InputError as error:  # of writing
+            fault = error
         finally:
             folder.write_lists()
+        if fault:
+            raise InputError(f"{fault}, then go on with: {shell_words(this_command())} ({folder.saved()})")
+        folder.write_sheet()
     for path, names in folder.lines():
         print(f"{path}: {names or 'nothing'}")
     print(f"{folder.count} of {len(paths)} pictures, detections.json and images.json are in {out}")

@@ -1,123 +1,133 @@
-"""The folder that `minircnn detect` fills: which images go in, where each picture goes, and what was there before.
+"""The folder that `minircnn detect` fills: where each picture goes, what was there before, and the lists of it all.
 
 Pictures carry a JPEG comment and the lists an entry that say who made them: only such files are ever written over.
+The lists also say of which image, with which model: what is done already is not done again.
 """
 
 import hashlib
-import io
+import itertools
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from minircnn.data.image import SUFFIXES, image_size
+from minircnn.cli.jpeg import MADE_BY, is_own_picture, jpeg
 from minircnn.detection import Detections
 from minircnn.errors import InputError
-from minircnn.files import LONGEST_NAME, check_creatable, read_json, reason, write_bytes, write_json
+from minircnn.files import (
+    LONGEST_NAME,
+    NoRoom,
+    check_creatable,
+    json_bytes,
+    read_json,
+    read_json_list,
+    reason,
+    write_bytes,
+)  # fmt: skip
 from minircnn.metrics import coco_results
 from minircnn.report.drawing import contact_sheet, draw_detections, fitted
 
-MADE_BY = "minircnn detect"
-QUALITY = 92
 REMEDY = "choose another --out"
 
 
-def list_images(paths: Sequence[Path], out: Path) -> tuple[list[Path], list[str], list[str]]:
-    """The files named, and the images in the folders named, in order.
+@dataclass(frozen=True)
+class Found:
+    """One image that is done: its row in images.json, and its rows in detections.json."""
 
-    A file in a folder is taken by its suffix, or, where that says nothing, if it opens as an image. What `detect`
-    itself has drawn there is left out. A file that is named is always taken.
-
-    Returns
-    -------
-    found : the images
-    left_out : a few words for everything else that lies in the folders
-    wrong : a sentence for each path that is not there, or is a folder without an image
-
-    Raises
-    ------
-    InputError : nothing is left to look at
-    """
-    found, left_out, wrong = [], [], []
-    for path in paths:
-        try:
-            if path.is_dir():
-                inside, others = _images_in(path, out)
-                found += inside
-                left_out += others
-                if not inside:
-                    besides = f", but {len(others)} other entries" if others else ""
-                    wrong.append(f"{path} holds no image that can be read{besides}; name a folder that does")
-            elif path.exists():
-                found.append(path)
-            else:
-                wrong.append(f"{path} is not there; name an image or a folder of images")
-        except OSError as error:
-            wrong.append(f"{path} cannot be read ({reason(error)}); name an image or a folder of images")
-    if not found:
-        raise InputError("; ".join(wrong))
-    return found, left_out, wrong
-
-
-def _images_in(folder: Path, out: Path) -> tuple[list[Path], list[str]]:
-    inside, others = [], []
-    own = folder.resolve() == out.resolve()
-    for entry in sorted(folder.iterdir()):
-        if entry.is_dir():
-            others.append(f"{entry} (a folder)")
-        elif not entry.is_file():
-            others.append(f"{entry} (no file)")  # a broken link, or a pipe, which would wait for ever
-        elif entry.name.startswith("."):
-            others.append(f"{entry} (hidden)")
-        elif own and _is_own_picture(entry):
-            others.append(f"{entry} (drawn by {MADE_BY})")
-        elif entry.suffix.lower() in SUFFIXES or _opens(entry):
-            inside.append(entry)
-        else:
-            others.append(f"{entry} (no image that can be read)")
-    return inside, others
-
-
-def _opens(path: Path) -> bool:
-    try:
-        image_size(path)
-    except InputError:
-        return False
-    return True
+    listed: dict
+    results: list[dict]
 
 
 class PictureFolder:
-    """Where the pictures of `images` go.
+    """Where the pictures of `images` go, beside those that are there already.
 
     Parameters
     ----------
     out : folder, made when the first file is written
-    images : the paths that will be drawn
+    images : the paths that will be drawn, each once
     class_names : K names
+    made_with : what else a picture depends on, JSON-ready; where the folder's differs, its list begins again
+    score : what scores less is not shown
     sheet : file for all pictures on one, or None
+
+    Attributes
+    ----------
+    remaining : those of `images` that are not done yet
+    notes : what the user should know of what was there
 
     Raises
     ------
     InputError : something stands where a file will go that is an input, or that `detect` did not make
     """
 
-    def __init__(self, out: Path, images: Sequence[Path], class_names: Sequence[str], sheet: Path | None):
+    def __init__(
+        self,
+        out: Path,
+        images: Sequence[Path],
+        class_names: Sequence[str],
+        made_with: dict,
+        score: float = 0.5,
+        sheet: Path | None = None,
+    ):
         self.out, self.images, self.class_names, self.sheet = out, images, class_names, sheet
+        self.made_with, self.score = made_with | {"score": score}, score
         self.results, self.list = out / "detections.json", out / "images.json"
-        self.targets = [self._target(number) for number in range(len(images))]
-        self._found: dict[int, tuple[Detections, Detections, tuple[int, int]]] = {}
-        self._pictures: list[np.ndarray] = []
+        self.notes: list[str] = []
+        self._done = self._read_lists()  # by file name as it was given; in the order of the lists
+        self._numbers, self._targets = self._numbered()
+        self.remaining = [path for path in images if not self._is_done(path)]
         self._check()
+        if kept := len(images) - len(self.remaining):
+            self.notes.append(f"{kept} of {len(images)} pictures are in {out} already, of these images by this model")
 
-    def _target(self, number: int) -> Path:
-        """a.jpg for a single a.png; 0007-a.jpg for the seventh of many, cut to what a file system takes."""
-        prefix = "" if len(self.images) == 1 else f"{number + 1:04d}-"
-        stem = self.images[number].stem
-        while len(os.fsencode(f"{prefix}{stem}.jpg")) > LONGEST_NAME:
-            stem = stem[:-1]
-        return self.out / f"{prefix}{stem}.jpg"
+    def _read_lists(self) -> dict[str, Found]:
+        """What the lists there say, less what is not as they say any more; empty where they are of another model."""
+        if not self._is_own_list(self.list) or not self._is_own_list(self.results):
+            return {}
+        listed, results = read_json(self.list, REMEDY), read_json_list(self.results, REMEDY)
+        of_image: dict[int, list[dict]] = {}
+        try:
+            for row in results:
+                of_image.setdefault(row["image_id"], []).append(row)
+            rows = [row for row in listed["images"] if len(of_image.get(row["id"], [])) == row["detections"]]
+            drawn = [row for row in rows if is_own_picture(self.out / row["picture"])]
+            there = {row["file_name"]: Found(row, of_image.get(row["id"], [])) for row in drawn}
+        except (KeyError, TypeError, AttributeError):  # of a former version
+            there = {}
+        if listed["info"].get("made_with") == self.made_with:
+            return there
+        if listed.get("images"):
+            self.notes.append(
+                f"the {len(listed['images'])} pictures listed in {self.out} are of another model or --score: "
+                "its lists begin again"
+            )
+        return {}
+
+    def _is_done(self, path: Path) -> bool:
+        found = self._done.get(str(path))
+        return found is not None and found.listed["state"] == _state(path)
+
+    def _numbered(self) -> tuple[dict[Path, int], dict[Path, Path]]:
+        """A number and a file for each image; an image that is in the lists keeps its own.
+
+        a.jpg for a single a.png; 0007-a.jpg for the seventh of many, cut to what a file system takes.
+        """
+        numbers, targets = {}, {}
+        wanted = {str(path) for path in self.images}
+        taken = {found.listed["id"] for found in self._done.values()}
+        others = {found.listed["picture"] for name, found in self._done.items() if name not in wanted}
+        free = itertools.count(max(len(self.images), *taken, 0) + 1)
+        for position, path in enumerate(self.images, start=1):
+            if found := self._done.get(str(path)):
+                numbers[path], targets[path] = found.listed["id"], self.out / found.listed["picture"]
+                continue
+            numbers[path] = number = next(free) if position in taken else position
+            name = _cut(path.stem) if len(self.images) == 1 else _cut(path.stem, f"{number:04d}-")
+            targets[path] = self.out / (_cut(path.stem, f"{number:04d}-") if name in others else name)
+        return numbers, targets
 
     def _check(self) -> None:
         try:
@@ -126,8 +136,8 @@ class PictureFolder:
             elif not self.out.is_dir():
                 raise InputError(f"{self.out} cannot be made (it is a file); {REMEDY}")
             inputs = {(status.st_dev, status.st_ino): path for path in self.images for status in [path.stat()]}
-            pictures = [*self.targets, *([self.sheet] if self.sheet else [])]
-            if self.sheet in (*self.targets, self.list, self.results):
+            pictures = [*self._targets.values(), *([self.sheet] if self.sheet else [])]
+            if self.sheet in (*self._targets.values(), self.list, self.results):
                 raise InputError(f"{self.sheet} is where another file goes; choose another --sheet")
             for target in (*pictures, self.list, self.results):
                 if not target.exists():
@@ -135,88 +145,106 @@ class PictureFolder:
                 status = target.stat()
                 if (status.st_dev, status.st_ino) in inputs:
                     raise InputError(f"{target} is one of the images and would be written over; {REMEDY}")
-                own = _is_own_picture(target) if target in pictures else self._is_own_list(target)
+                own = is_own_picture(target) if target in pictures else self._is_own_list(target)
                 if not own:
                     raise InputError(f"{target} is there already and was not made by {MADE_BY}; {REMEDY}")
         except OSError as error:
             raise InputError(f"{self.out} cannot be used ({reason(error)}); {REMEDY}") from None
 
     def _is_own_list(self, path: Path) -> bool:
-        """images.json says who wrote it, and for which detections.json."""
+        """images.json says who wrote it, and for which detections.json: the one it goes with, or the one before."""
         try:
             info = read_json(self.list, "")["info"]
-            return info["made_by"] == MADE_BY and (path == self.list or info["results"] == _digest(path.read_bytes()))
+            if path == self.list or info["made_by"] != MADE_BY:
+                return info["made_by"] == MADE_BY
+            return _digest(path.read_bytes()) in (info["results"], info.get("results_before"))
         except (InputError, OSError, KeyError, TypeError):
             return False
 
     @property
     def count(self) -> int:
-        return len(self._found)
+        """How many of `images` are done."""
+        return sum(str(path) in self._done for path in self.images)
 
-    def draw(self, number: int, image: np.ndarray, shown: Detections) -> bytes:
+    def draw(self, path: Path, image: np.ndarray, shown: Detections) -> bytes:
         """One picture as JPEG; InputError where its size cannot be encoded."""
         picture = draw_detections(image, shown.boxes, shown.labels, self.class_names, shown.scores)
-        if self.sheet:
-            self._pictures.append(fitted(picture))
-        return _jpeg(picture, self.targets[number])
+        return jpeg(picture, self._targets[path])
 
-    def add(
-        self, number: int, content: bytes, size: tuple[int, int], detections: Detections, shown: Detections
-    ) -> None:
-        """Write what `draw` gave; `detections` go into the list, `shown` is what was drawn on the (height, width)."""
-        write_bytes(self.targets[number], content, REMEDY)
-        self._found[number] = detections, shown, size
-
-    def write_lists(self, sheet: bool = True) -> None:
-        """Write detections.json, images.json, and the sheet if it is wanted now: of what was added so far.
-
-        COCO's own loader takes the two together: COCO("images.json").loadRes("detections.json").
-        """
-        numbers = [number + 1 for number in self._found]
-        results = coco_results([detections for detections, _, _ in self._found.values()], numbers)
+    def add(self, path: Path, content: bytes, size: tuple[int, int], detections: Detections) -> None:
+        """Write what `draw` gave; the detections go into the list; `size` is the image's height and width."""
+        target, number = self._targets[path], self._numbers[path]
+        write_bytes(target, content, REMEDY)
+        results = coco_results([detections], [number])
         for result in results:
             result["category_name"] = self.class_names[result["category_id"] - 1]
-        write_json(self.results, results)
+        listed = {"id": number, "file_name": str(path), "height": size[0], "width": size[1]}
+        listed |= {"picture": target.name, "state": _state(path), "detections": len(results)}
+        self._done[str(path)] = Found(listed, results)
+
+    def write_lists(self) -> None:
+        """Write images.json and detections.json: of what was there, and of what was added so far.
+
+        COCO's own loader takes the two together: COCO("images.json").loadRes("detections.json"). Where the disk is
+        full, the last pictures are taken away until there is room: they can be made again, the lists cannot.
+        """
+        for attempt in range(64):
+            try:
+                return self._write_lists()
+            except NoRoom:
+                if not self._done:
+                    raise
+                for name in list(self._done)[-(1 << attempt) :]:
+                    (self.out / self._done.pop(name).listed["picture"]).unlink(missing_ok=True)
+
+    def _write_lists(self) -> None:
+        rows = sorted(self._done.values(), key=lambda found: found.listed["id"])
+        results = json_bytes([result for found in rows for result in found.results])
+        info = {"made_by": MADE_BY, "made_with": self.made_with, "results": _digest(results)}
+        if self.results.exists():
+            info["results_before"] = _digest(self.results.read_bytes())
         listed = {
-            "info": {"made_by": MADE_BY, "results": _digest(self.results.read_bytes())},
-            "images": [
-                {"id": number + 1, "file_name": str(self.images[number]), "height": height, "width": width}
-                for number, (_, _, (height, width)) in self._found.items()
-            ],
+            "info": info,
+            "images": [found.listed for found in rows],
             "categories": [{"id": k, "name": name} for k, name in enumerate(self.class_names, start=1)],
             "annotations": [],
         }
-        write_json(self.list, listed)
-        if self._pictures and self.sheet is not None and sheet:
-            write_bytes(self.sheet, _jpeg(contact_sheet(self._pictures), self.sheet), "choose another --sheet")
+        write_bytes(self.list, json_bytes(listed), REMEDY)
+        write_bytes(self.results, results, REMEDY)
+
+    def write_sheet(self) -> None:
+        """Write the sheet, if one was asked for: all pictures of `images`."""
+        done = [path for path in self.images if str(path) in self._done]
+        if self.sheet is not None and done:
+            pictures = []
+            for path in done:
+                with Image.open(self._targets[path]) as picture:
+                    pictures.append(fitted(np.asarray(picture.convert("RGB"))))
+            write_bytes(self.sheet, jpeg(contact_sheet(pictures), self.sheet), "choose another --sheet")
 
     def lines(self) -> Iterator[tuple[Path, str]]:
         """Each image and what is shown on it, in words."""
-        for number, (_, shown, _) in self._found.items():
-            names = (f"{self.class_names[k - 1]} {s:.2f}" for k, s in zip(shown.labels, shown.scores, strict=True))
-            yield self.images[number], ", ".join(names)
+        for path in self.images:
+            if found := self._done.get(str(path)):
+                shown = (row for row in found.results if row["score"] >= self.score)
+                yield path, ", ".join(f"{row['category_name']} {row['score']:.2f}" for row in shown)
 
     def saved(self) -> str:
         """What is there, for whoever stops half-way."""
         return f"{self.count} of {len(self.images)} pictures and their detections.json are in {self.out}"
 
 
+def _cut(stem: str, prefix: str = "") -> str:
+    while len(os.fsencode(f"{prefix}{stem}.jpg")) > LONGEST_NAME:
+        stem = stem[:-1]
+    return f"{prefix}{stem}.jpg"
+
+
+def _state(path: Path) -> str:
+    """Size and time of change: an image that was changed is another one."""
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
 def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def _is_own_picture(path: Path) -> bool:
-    try:
-        with Image.open(path, formats=("JPEG",)) as image:
-            return image.info.get("comment") == MADE_BY.encode()
-    except Exception:  # whatever this is, detect did not make it
-        return False
-
-
-def _jpeg(picture: np.ndarray, target: Path) -> bytes:
-    buffer = io.BytesIO()
-    try:
-        Image.fromarray(picture).save(buffer, "JPEG", quality=QUALITY, comment=MADE_BY)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{target} could not be encoded as JPEG ({error}); is the image of a usual size?") from None
-    return buffer.getvalue()

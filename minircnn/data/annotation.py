@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minircnn.errors import InputError
+from minircnn.files import read_bytes
 
 MAX_BYTES = 32_000_000  # a thousand times the largest real annotation
 TOLERANCE = 1.0  # pixels that a box may reach beyond the image before it is an error; real boxes touch the border
@@ -66,7 +67,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB, no annotation of one image; replace it")
-        annotation = read_object(path.read_bytes())
+        annotation = read_object(read_bytes(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check that it is there and readable") from error
     except RecursionError as error:

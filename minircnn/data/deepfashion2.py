@@ -18,6 +18,7 @@ from minircnn.data.annotation import read_object
 from minircnn.data.progress import Progress, silent
 from minircnn.data.sample import Sample
 from minircnn.errors import InputError
+from minircnn.files import read_bytes
 
 DEEPFASHION2_CLASSES = (
     "short sleeve top", "long sleeve top", "short sleeve outwear", "long sleeve outwear", "vest", "sling", "shorts",
@@ -163,7 +164,7 @@ def category_names(path: Path) -> tuple[str, ...]:
     InputError : the file is there but holds no list of names, each once
     """
     try:
-        content = read_object(path.read_bytes())
+        content = read_object(read_bytes(path))
     except FileNotFoundError:
         return DEEPFASHION2_CLASSES
     except (OSError, ValueError, RecursionError) as error:

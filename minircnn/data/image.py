@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 
 from minircnn.errors import InputError
+from minircnn.files import check_regular, read_bytes
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 SUFFIXES = (
@@ -53,7 +54,7 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of an image file") from error
     return decode_image(data, path)
@@ -87,6 +88,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     """
     path = Path(path)
     try:
+        check_regular(path)
         file = path.open("rb")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of an image file") from error

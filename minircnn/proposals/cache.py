@@ -28,7 +28,7 @@ from minircnn.data.image import decode_image
 from minircnn.data.progress import Progress, silent
 from minircnn.data.sample import Sample
 from minircnn.errors import InputError
-from minircnn.files import write_bytes
+from minircnn.files import read_bytes, write_bytes
 from minircnn.proposals.selective_search import ProposalSettings, contributed_opencv, propose
 
 FORMAT = 2  # raise it when propose() begins to give other boxes, or their file changes
@@ -201,7 +201,7 @@ def _end_with_parent() -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); bring it back or remove its annotation") from None
 

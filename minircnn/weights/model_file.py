@@ -131,7 +131,8 @@ def _checksum(tensors: dict[str, np.ndarray], text: str) -> str:
 def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     """Tensors and description of a file that minircnn wrote; InputError where a single bit of it has changed."""
     if not path.is_file():
-        raise InputError(f"{path} is not there; give a model file or a run folder that holds one")
+        what = "is no file" if path.exists() else "is not there"
+        raise InputError(f"{path} {what}; give a model file or a run folder that holds one")
     try:
         stored, metadata = read_safetensors_file(path)
         tensors = {name: array.array() for name, array in stored.items()}
@@ -201,12 +202,7 @@ def load_model(path: str | Path) -> FastRCNN:
     ------
     InputError : missing, damaged, or of another kind
     """
-    path = Path(path)
-    if path.is_dir():
-        found = [path / name for name in ("best.safetensors", "last.safetensors") if (path / name).is_file()]
-        if not found:
-            raise InputError(f"{path} holds no best.safetensors or last.safetensors; give a finished run's folder")
-        path = found[0]
+    path = model_path(path)
     if path.is_file() and is_foreign(path):
         return read_detector(path)
     tensors, description = read_tensors(path)
@@ -215,6 +211,17 @@ def load_model(path: str | Path) -> FastRCNN:
         model.statistics = stored_statistics(model, tensors, path)
         model.restate_offsets(OffsetStatistics.identity(model.num_classes))
     return model
+
+
+def model_path(path: str | Path) -> Path:
+    """The file that `load_model` reads: of a run folder its best weights, else the last; InputError without."""
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    found = [path / name for name in ("best.safetensors", "last.safetensors") if (path / name).is_file()]
+    if not found:
+        raise InputError(f"{path} holds no best.safetensors or last.safetensors; give a finished run's folder")
+    return found[0]
 
 
 def stored_statistics(model: FastRCNN, tensors: dict[str, np.ndarray], path: Path) -> OffsetStatistics:
