@@ -25,10 +25,14 @@ gradcheck: $(VENV)/.installed
 	$(BIN)/minircnn gradcheck
 
 # The site, docs/_build/html/index.html: every example and every number on the pages is run, and a warning is an error.
+# An example that ends the program would end Sphinx with it, and quietly: so both are asked for what they write last.
 docs: $(VENV)/.installed
+	@rm -f docs/_build/html/index.html docs/_build/doctest/output.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	$(BIN)/sphinx-build -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b doctest -d docs/_build/doctrees docs docs/_build/doctest
+	@[ -f docs/_build/html/index.html ] && [ -f docs/_build/doctest/output.txt ] || \
+		{ echo "error: the site was not built to its end; which page or example is the last one above?"; exit 1; }
 	@echo "docs/_build/html/index.html: open it in a browser"
 
 $(VENV)/.installed: pyproject.toml

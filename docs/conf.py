@@ -1,5 +1,6 @@
 """How the documentation is built: `make docs`. Numbers on the pages are doctests, figures come from the examples."""
 
+import importlib.util
 import logging
 import re
 import sys
@@ -59,10 +60,20 @@ def figure_of_the_example(block, block_vars, gallery_conf):
     return figure_rst([path], gallery_conf["src_dir"])
 
 
+def examples_to_run():
+    """All of them; without PyTorch less those that compare with it, which are shown as they are."""
+    if importlib.util.find_spec("torch"):
+        return r"/\d\d_"
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (HERE.parent / "examples").glob("[0-9]*.py")}
+    left_out = sorted(name for name, text in texts.items() if "import torch" in text)
+    print(f"shown, not run, for PyTorch is not installed: {', '.join(left_out)}")  # noqa: T201
+    return rf"/(?!{'|'.join(map(re.escape, left_out))})\d\d_"
+
+
 sphinx_gallery_conf = {
     "examples_dirs": ["_examples"],
     "gallery_dirs": ["gallery"],
-    "filename_pattern": r"/\d\d_",
+    "filename_pattern": examples_to_run(),
     "image_scrapers": (figure_of_the_example,),
     "reset_modules": (),
     "remove_config_comments": True,

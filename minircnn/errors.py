@@ -7,3 +7,7 @@ what to do; the command line prints that sentence and exits with 2. A fault of t
 
 class InputError(ValueError):
     """Input that cannot be used: one sentence naming the thing, the place and the remedy."""
+
+
+class NotFinite(InputError):
+    """A loss or a weight has become NaN or infinite: training diverged."""

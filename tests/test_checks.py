@@ -12,6 +12,7 @@ from minircnn.kernels.max_pool import max_pool_backward, max_pool_forward
 from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
 from minircnn.kernels.winograd import conv3x3_backward, conv3x3_backward_w, conv3x3_forward
 from minircnn.kernels.winograd_filters import conv3x3_filters
+from minircnn.layers import RoIPool
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, Preprocessing, vgg_small
 from minircnn.targets import SamplingSettings, sample_rois
@@ -42,7 +43,8 @@ WRONG = {
     "roi too far to count": (lambda: roi_pool_forward(MAP, roi(0, 0, 0, 1e20, 3), (2, 2), 1.0), "beyond"),
     "features of whole numbers": (lambda: roi_pool_forward(MAP.astype(int), ROI, (2, 2), 1.0), "float32"),
     "features without a batch": (lambda: roi_pool_forward(MAP[0], ROI, (2, 2), 1.0), "features should have shape"),
-    "no bins": (lambda: roi_pool_forward(MAP, ROI, (0, 2), 1.0), "output_height"),
+    "no bins": (lambda: roi_pool_forward(MAP, ROI, (0, 2), 1.0), "output_size"),
+    "half a size": (lambda: roi_pool_forward(MAP, ROI, (2,), 1.0), r"output_size should be \(height, width\), or one"),
     "scale of 0": (lambda: roi_pool_forward(MAP, ROI, (2, 2), 0.0), "spatial_scale"),
     "scale of NaN": (lambda: roi_pool_forward(MAP, ROI, (2, 2), np.nan), "spatial_scale"),
     "argmax of a larger map": (lambda: roi_pool_backward(POOLED, WINNERS + 64, ROI, MAP.shape), "cells beyond a map"),
@@ -237,3 +239,14 @@ def test_too_few_rois_for_one_foreground_are_refused(count):
     with pytest.raises(ValueError, match=f"rois_per_image .* {count}"):
         SamplingSettings(rois_per_image=count)
     assert SamplingSettings(rois_per_image=4).most_foreground == 1
+
+
+def test_what_has_one_meaning_only_is_taken():
+    """No bias is a bias of 0, and one number for an output's size is both."""
+    x = np.arange(MAP.size, dtype=F32).reshape(MAP.shape)
+    w = np.ones((3, 3, x.shape[3], 2), F32)
+    for conv in (lambda b: conv2d_forward(x, w, b, 1, 1), lambda b: conv3x3_forward(x, w, b)):
+        np.testing.assert_array_equal(conv(None), conv(np.zeros(2, F32)))
+    for one, both in zip(roi_pool_forward(x, ROI, 2, 1.0), roi_pool_forward(x, ROI, (2, 2), 1.0), strict=True):
+        np.testing.assert_array_equal(one, both)
+    assert RoIPool(2, 1.0).output_size == (2, 2)

@@ -13,7 +13,9 @@ from functools import partial
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from minircnn.cli import app
 from minircnn.data import write_scenes
 from minircnn.data.materials import CLASS_NAMES
 from minircnn.errors import InputError
@@ -71,6 +73,18 @@ def test_proposals_and_scenes_from_the_command_line(tmp_path):
     done = run("proposals", "--data", tmp_path / "s", "--out", tmp_path / "p", "--workers", 1)
     assert "3 images" in done.stdout
     assert "recall" in done.stdout
+
+
+def test_eval_on_other_classes_says_which(scenes, tmp_path):
+    for names in (("Bag", "hat"), ("Bag", "Coat")):
+        save_model(tmp_path / "m.safetensors", FastRCNN(vgg_small(), 2, np.random.default_rng(0), names))
+        done = CliRunner().invoke(app, ["eval", str(tmp_path / "m.safetensors"), "--data", str(scenes)])
+        if "hat" in names:
+            assert done.exit_code == 2
+            assert f"m.safetensors finds hat, not among the classes of {scenes} (T-shirt/top, Trouser, " in done.output
+        else:
+            assert done.exit_code == 0
+            assert "m.safetensors was not taught T-shirt/top, Trouser, Pullover, Dress, Sandal, " in done.output
 
 
 def assert_one_sentence(done, *parts):

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,24 @@ def test_an_example_runs_and_leaves_its_figure(path, tmp_path):
         pytest.skip("PyTorch is not installed: the example says so and ends")
     assert f"figure: {tmp_path / path.stem}.png" in done.stdout
     assert (tmp_path / f"{path.stem}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_ledger_takes_any_map_and_any_region(tmp_path, monkeypatch, capsys):
+    """Who changes its map, moves a region over the border or off the map sees what happens, and no traceback."""
+    text = EXAMPLES[4].read_text(encoding="utf-8")
+    for old, new in (
+        ("H = W = 7", "H, W = 5, 9"),
+        ("[3, 2, 6, 5]", "[6, 2, 14, 8]"),
+        ("[0, 4, 2, 6]", "[-9, -9, -4, -4]"),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "changed.py").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["changed.py", "--out", str(tmp_path)])
+    runpy.run_path(str(tmp_path / "changed.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert printed.count("empty, argmax -1") == 7
+    assert "Σ dX = 1.50" in printed
 
 
 def test_all_three_planted_bugs_are_caught_and_what_is_sound_passes(tmp_path):

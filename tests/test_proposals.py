@@ -40,7 +40,7 @@ def _sample(folder, name="a", seed=0):
 
 
 def _files(folder):
-    return sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    return sorted(path for path in Path(folder).rglob("*.boxes") if path.is_file())
 
 
 # The search
@@ -267,6 +267,19 @@ def test_fill_computes_what_is_missing_and_counts_all(tmp_path, monkeypatch):
     assert len(searched) == 2
     assert steps == [("proposals", n, 3) for n in (1, 2, 3)]
     assert len(_files(tmp_path / "cache")) == 3
+
+
+def test_proposals_of_other_settings_are_named(tmp_path):
+    samples = [_sample(tmp_path, "0", seed=0)]
+    quality = ProposalCache(tmp_path / "cache", replace(SETTINGS, mode="quality"))
+    quality.fill(samples, workers=1)
+    fast = ProposalCache(tmp_path / "cache", SETTINGS)
+    fast.fill(samples, workers=1)
+    assert quality.notes == []
+    assert fast.notes == [f"{tmp_path / 'cache'} holds proposals of mode quality, not fast: those are not used here"]
+    again = ProposalCache(tmp_path / "cache", SETTINGS)
+    again.fill(samples, workers=1)
+    assert again.notes == []
 
 
 def test_fill_with_processes_equals_fill_without(tmp_path):

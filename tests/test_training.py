@@ -2,21 +2,28 @@
 
 import csv
 import json
+import re
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numba
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import save_file
+from typer.testing import CliRunner
 
+from minircnn.cli import app
 from minircnn.data import write_scenes
 from minircnn.errors import InputError
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.report.finish import finish_run
 from minircnn.training.begin import first_model
-from minircnn.training.run_folder import RunFolder, whole_rows
+from minircnn.training.divergence import way_out
+from minircnn.training.run_folder import LOG_COLUMNS, RunFolder, whole_rows
 from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Interrupted, Training
 from minircnn.weights.model_file import load_model, save_model
@@ -206,6 +213,9 @@ def test_resume_finds_its_data_from_any_folder_and_where_it_has_moved(scenes, tm
         ("fewer images", "7 usable training images"),
         ("another name", "other image files"),
         ("classes", "has the classes"),
+        ("a box", "train: 000001: the image or its boxes are not those"),
+        ("an image", "train: 000001: the image or its boxes are not those"),
+        ("a box of validation", "validation: 000001: the image or its boxes are not those"),
     ],
 )
 def test_resume_refuses_data_that_is_not_the_runs(scenes, tmp_path, change, words):
@@ -219,6 +229,13 @@ def test_resume_refuses_data_that_is_not_the_runs(scenes, tmp_path, change, word
     elif change == "another name":
         for path in first:
             path.rename(path.with_stem("other"))
+    elif change == "an image":
+        Image.new("RGB", (96, 96)).save(first[0])
+    elif change != "classes":
+        path = other / ("validation" if "validation" in change else "train") / "annos" / "000001.json"
+        annotation = json.loads(path.read_text())
+        annotation["item1"]["bounding_box"][0] += 1
+        path.write_text(json.dumps(annotation))
     else:
         classes = json.loads((other / "classes.json").read_text())["classes"]
         (other / "classes.json").write_text(json.dumps({"classes": [*classes, "hat"]}))
@@ -258,6 +275,100 @@ def test_a_training_set_without_one_box_is_refused(scenes, tmp_path):
         Training.start(RunFolder(tmp_path / "run"), TrainSettings(data=str(tmp_path / "data")))
 
 
+# What is said before a night of training
+
+
+@pytest.fixture
+def own(scenes, tmp_path):
+    """A copy of the scenes, to be changed."""
+    shutil.copytree(scenes, tmp_path / "own", ignore=shutil.ignore_patterns("proposals"))
+    return tmp_path / "own"
+
+
+def change_items(folder, change):
+    for path in folder.glob("*/annos/*.json"):
+        annotation = json.loads(path.read_text())
+        for item in (value for key, value in annotation.items() if key.startswith("item")):
+            change(item)
+        path.write_text(json.dumps(annotation))
+
+
+def test_categories_without_names_are_told_whose_they_get(own, tmp_path):
+    (own / "classes.json").unlink()
+    change_items(own, lambda item: item.pop("category_name"))
+    notes = Training.start(RunFolder(tmp_path / "run"), TrainSettings(data=str(own))).notes
+    assert any(note.startswith(f"{own} has no classes.json, so the categories are called as in Deep") for note in notes)
+
+
+def test_a_class_without_a_box_is_told(own, tmp_path):
+    change_items(own, lambda item: item.update(category_id=3, category_name="Pullover"))
+    notes = Training.start(RunFolder(tmp_path / "run"), TrainSettings(data=str(own), classes=("Pullover", "Bag"))).notes
+    assert notes == [f"not one box in {own}/train is of these classes, so they cannot be learned: Bag"]
+
+
+def test_proposals_that_reach_little_are_told(own, tmp_path):
+    change_items(own, lambda item: item.update(bounding_box=[1, 1, 6, 8]))
+    notes = Training.start(RunFolder(tmp_path / "run"), TrainSettings(data=str(own))).notes
+    assert any(
+        re.search(r"the proposals reach only 0 of (\d+) true boxes, of which \1 are narrower than 12", n) for n in notes
+    )
+
+
+def test_room_on_the_disk_is_told_and_asked_for(scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr("minircnn.training.notes.MUCH", 1e6)
+    notes = Training.start(RunFolder(tmp_path / "run"), settings(scenes)).notes
+    assert any("GB: two checkpoints and the best weights" in note for note in notes)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(InputError, match="are free there; make room"):
+        Training.start(RunFolder(tmp_path / "other"), settings(scenes))
+    assert not (tmp_path / "other").exists()
+
+
+# A run that diverges
+
+
+def log_of(folder, losses):
+    rows = [",".join(LOG_COLUMNS), *(f"{20 * n},0,0,{loss},0,0,0,0" for n, loss in enumerate(losses, start=1))]
+    folder.log.write_text("\n".join(rows) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("losses", "sound"),
+    [
+        ([2.5, 2.0, 1.5, 1.2, 1.1], "last.safetensors"),
+        ([2.5, 2.0, 1.5, 1.2, 90.0], "previous.safetensors"),  # finite, and ruined
+        ([2.5, 2.0, 1.5, float("nan"), float("nan")], "previous.safetensors"),
+        ([2.5, 90.0, 1e9, 1e20], None),
+        ([2.5, 2.0], None),  # nothing was logged after them
+        ([], None),
+    ],
+)
+def test_a_diverged_run_names_what_is_sound_and_a_command_that_works(scenes, tmp_path, losses, sound):
+    folder = RunFolder(tmp_path / "run")
+    given = settings(scenes, weights="none", lr=0.3, seed=7)
+    training = Training.start(folder, given)
+    for training.step in (45, 85):
+        training.save()
+    log_of(folder, losses)
+    words = way_out(folder, training.settings)
+    assert (
+        f"{sound} (step {45 if sound and 'previous' in sound else 85}) is sound" if sound else "no checkpoint"
+    ) in words
+    command = shlex.split(words[words.index("minircnn train") :])
+    assert command[command.index("--lr") + 1] == "0.03"
+    assert command[command.index("--weights") + 1] == (str(folder.path / sound) if sound else "none")
+    if sound:
+        done = CliRunner().invoke(app, [*command[1:], "--epochs", "0.25", "--validation-limit", "1"])
+        assert done.exit_code == 0, done.output
+        again = RunFolder(tmp_path / "run-2").read_settings()
+        assert (again.seed, again.images_per_step, again.frozen_blocks) == (7, 2, 0)
+
+
+def test_a_run_with_far_too_high_a_rate_ends_with_the_way_out(scenes, tmp_path):
+    with np.errstate(all="ignore"), pytest.raises(InputError, match=r"step \d+: .*--lr 100 .*--proposals"):
+        train(tmp_path / "run", settings(scenes, lr=1000.0, epochs=30))
+
+
 def test_a_run_begins_in_a_new_an_empty_or_its_own_folder_only(scenes, tmp_path):
     thesis = tmp_path / "thesis"
     thesis.mkdir()
@@ -278,7 +389,7 @@ def test_a_stored_models_boxes_begin_where_they_ended(scenes, tmp_path):
     source = train(tmp_path / "source", settings(scenes))
     assert source.model.statistics.std[1:].min() < 0.5
     training = Training.start(RunFolder(tmp_path / "run"), settings(scenes, weights=str(tmp_path / "source")))
-    assert training.notes == []
+    assert not [note for note in training.notes if "anew" in note]
     images, hidden = np.zeros((1, 96, 96, 3), np.float32), np.random.default_rng(0).random((4, 256), np.float32)
     stored = load_model(tmp_path / "source")
     np.testing.assert_allclose(
@@ -294,7 +405,6 @@ def test_weights_of_other_classes_bring_all_but_the_output_layers(scenes, tmp_pa
     training = Training.start(RunFolder(tmp_path / "run"), given)
     np.testing.assert_array_equal(training.model.fc7.weight.value, stored.fc7.weight.value)
     assert training.model.cls_score.weight.value.shape == (256, 11)
-    assert len(training.notes) == 1
     assert "other classes (hat, scarf, glove): cls_score and bbox_pred begin anew" in training.notes[0]
 
 

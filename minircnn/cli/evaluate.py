@@ -33,12 +33,15 @@ def evaluate(
     check_figures(json)
     detector = load_model(model)
     kept = f"the proposals so far are in {proposals}" if proposals else "nothing was written"
+    notes = _check_classes(detector.class_names, model, data)
     with Console() as console, tempfile.TemporaryDirectory() as scratch, on_interrupt(kept):
         samples = DeepFashion2(data / split, classes=detector.class_names, limit=limit, skip_bad=skip_bad)
         cache = ProposalCache(proposals or scratch, ProposalSettings())
         samples, left_out = with_proposals(samples, cache, console, skip_bad)
         for sentence in left_out:
             console.say(f"skipped: {sentence}")
+        for sentence in notes + cache.notes:
+            console.say(f"note: {sentence}")
         began = time.perf_counter()
         measures, _, truths = evaluate_model(detector, samples, cache, progress=console)
         seconds = time.perf_counter() - began
@@ -51,3 +54,19 @@ def evaluate(
     print(
         f"{len(truths)} images in {seconds:.1f} s, {1000 * metrics['seconds_per_image']:.0f} ms each, from proposals on"
     )
+
+
+def _check_classes(known: tuple[str, ...], model: Path, data: Path) -> list[str]:
+    """What the data names and the detector was not taught, in a sentence; InputError in the opposite case."""
+    from minircnn.data.deepfashion2 import category_names
+    from minircnn.errors import InputError
+
+    there = category_names(data / "classes.json")
+    others = [name for name in there if name not in known]
+    if missing := [name for name in known if name not in there]:
+        its = f"{', '.join(there[:8])}{', …' if len(there) > 8 else ''}"
+        raise InputError(
+            f"{model} finds {', '.join(missing)}, not among the classes of {data} ({its}); give data with these "
+            f"classes, named in {data / 'classes.json'}"
+        )
+    return [f"{model} was not taught {', '.join(others)}: their boxes do not count"] if others else []

@@ -5,6 +5,7 @@ opened again. DeepFashion2 itself, fashion scenes and anyone's own folder of thi
 """
 
 import copy
+import hashlib
 import operator
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
@@ -51,6 +52,8 @@ class DeepFashion2(Sequence[Sample]):
     ----------
     class_names : tuple of str
         Label i + 1 is class_names[i].
+    own_names : bool
+        Whether classes.json names the categories; else they are taken for DeepFashion2's.
     left_out : tuple of str
         A sentence for each folder that holds something that is no image or annotation.
 
@@ -76,6 +79,7 @@ class DeepFashion2(Sequence[Sample]):
             raise InputError(f"limit is {limit}; give at least 1 image, or no limit")
         if not self._folder.is_dir():
             raise InputError(f"{self._folder}: no such folder{_instead(self._folder.parent)}")
+        self.own_names = (self._folder.parent / "classes.json").exists()
         all_names = category_names(self._folder.parent / "classes.json")
         self.class_names = _subset(all_names, classes)
         files = AnnotatedFolder(self._folder, all_names, self.class_names, limit, skip_bad)
@@ -130,6 +134,24 @@ class DeepFashion2(Sequence[Sample]):
     def boxes_count(self) -> int:
         """True boxes of all samples together."""
         return sum(len(self._index.items(row)[1]) for row in self._rows.tolist())
+
+    def class_counts(self) -> np.ndarray:
+        """(K + 1,) int64: true boxes of each label; those of 0, the background, are none."""
+        counts = np.zeros(len(self.class_names) + 1, np.int64)
+        for row in self._rows.tolist():
+            counts += np.bincount(self._index.items(row)[1], minlength=len(counts))
+        return counts
+
+    def digests(self) -> np.ndarray:
+        """(N,) int64: of each image file's size in bytes, its boxes and labels; of nothing that a copy changes."""
+        digests = np.zeros(len(self), np.int64)
+        for position, row in enumerate(self._rows.tolist()):
+            path = self._folder / "image" / self._index.name(row)
+            size = path.stat().st_size if path.is_file() else -1
+            boxes, labels = self._index.items(row)
+            content = f"{size} {self._index.size(row)} ".encode() + boxes.tobytes() + labels.tobytes()
+            digests[position] = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little", signed=True)
+        return digests
 
     def without(self, image_ids: Collection[str]) -> "DeepFashion2":
         """The same samples less those of these ids; the index is shared, not copied."""

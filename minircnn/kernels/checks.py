@@ -48,6 +48,15 @@ def check_window(owner: str, **numbers: int) -> None:
             raise ValueError(f"{owner}: {name} should be a whole number of at least {least}, not {value!r}")
 
 
+def pair(owner: str, argument: str, value: int | tuple[int, int]) -> tuple[int, int]:
+    """A height and a width, from one whole number for both or from two; ValueError for anything else."""
+    both = (value, value) if isinstance(value, int | np.integer) else value
+    if not isinstance(both, tuple | list) or len(both) != 2:
+        raise ValueError(f"{owner}: {argument} should be (height, width), or one number for both, not {value!r}")
+    check_window(owner, **{f"{argument}[0]": both[0], f"{argument}[1]": both[1]})
+    return int(both[0]), int(both[1])
+
+
 def output(owner: str, shape: tuple[int, ...], dtype: np.dtype, out: np.ndarray | None) -> np.ndarray:
     """`out`, checked, or a new array where there is none."""
     if out is None:

@@ -19,14 +19,14 @@ def conv_output_size(size: int, kernel: int, stride: int, padding: int) -> int:
 
 
 @in_turn
-def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, stride: int, padding: int) -> np.ndarray:
+def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, stride: int, padding: int) -> np.ndarray:
     """Convolve.
 
     Parameters
     ----------
     x : (N, H, W, C) float
     w : (KH, KW, C, OC), same dtype
-    b : (OC,), same dtype
+    b : (OC,), same dtype; None for a convolution without a bias
     stride, padding : int, cells, alike for both sides
 
     Returns
@@ -40,7 +40,7 @@ def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, stride: int, pad
     OH, OW = check_conv("conv2d_forward", x, w, b, stride, padding)
     N, OC = len(x), w.shape[3]
     y = np.empty((N, OH, OW, OC), x.dtype)
-    _forward(x, w, b, stride, padding, y)
+    _forward(x, w, np.zeros(OC, x.dtype) if b is None else b, stride, padding, y)
     return y
 
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from minircnn.kernels.checks import check_finite, check_floats, check_shape, check_window, output
+from minircnn.kernels.checks import check_finite, check_floats, check_shape, output, pair
 from minircnn.kernels.threads import in_turn
 
 CHANNELS_PER_OWNER = 16  # long enough for a vector of float32, and enough owners for several threads
@@ -22,7 +22,7 @@ FARTHEST = 1 << 23  # pixels; float32 counts single ones up to here
 def roi_pool_forward(
     features: np.ndarray,
     rois: np.ndarray,
-    output_size: tuple[int, int] = (7, 7),
+    output_size: int | tuple[int, int] = (7, 7),
     spatial_scale: float = 1 / 16,
     out: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +32,7 @@ def roi_pool_forward(
     ----------
     features : (N, H, W, C) float
     rois : (R, 5) float, the image's index in the batch, then x1, y1, x2, y2 in image pixels
-    output_size : (PH, PW)
+    output_size : (PH, PW), or one number for both
     spatial_scale : float, feature cells per image pixel
     out : arrays for the two results, contiguous; new ones if absent
 
@@ -48,8 +48,7 @@ def roi_pool_forward(
     check_shape("roi_pool_forward", "features", features, (None, None, None, None))
     check_floats("roi_pool_forward", features=features)
     check_rois("roi_pool_forward", rois, len(features), spatial_scale)
-    check_window("roi_pool_forward", output_height=output_size[0], output_width=output_size[1])
-    shape = (len(rois), *output_size, features.shape[3])
+    shape = (len(rois), *pair("roi_pool_forward", "output_size", output_size), features.shape[3])
     pooled = output("roi_pool_forward", shape, features.dtype, out[0] if out else None)
     argmax = output("roi_pool_forward", shape, np.dtype(np.int32), out[1] if out else None)
     _forward(features, rois.astype(np.float32), np.float32(spatial_scale), pooled, argmax)

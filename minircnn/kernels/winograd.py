@@ -44,7 +44,7 @@ PARTS = 60  # of these tiles, shared out among threads
 def conv3x3_forward(
     x: np.ndarray,
     w: np.ndarray,
-    b: np.ndarray,
+    b: np.ndarray | None,
     *,
     filters: np.ndarray | None = None,
     relu: bool = False,
@@ -58,7 +58,7 @@ def conv3x3_forward(
     ----------
     x : (N, H, W, C) float
     w : (3, 3, C, OC), same dtype
-    b : (OC,), same dtype
+    b : (OC,), same dtype; None for a convolution without a bias
     filters : what `conv3x3_filters(w)` gave, where w has not changed since
     relu : replace what is below zero by zero on the way out
     pool : also take the maximum of each 2×2 window, the last ones cut off by the border; only with `relu`
@@ -93,7 +93,7 @@ def conv3x3_forward(
     if filters is None:
         filters = u.reshape(shape)
         fill_filters(w, filters)
-    bias[:OC], bias[OC:] = b, 0
+    bias[:OC], bias[OC:] = 0 if b is None else b, 0
     gated, gate = gate is not None, np.ascontiguousarray(y if gate is None else gate)
     _forward(
         np.ascontiguousarray(x), np.ascontiguousarray(filters), bias, relu, pool, gated, gate,

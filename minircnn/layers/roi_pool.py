@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from minircnn.kernels.checks import pair
 from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
 from minircnn.kernels.scratch import scratch
 from minircnn.layers.layer import Layer
@@ -14,12 +15,12 @@ class RoIPool(Layer):
 
     Parameters
     ----------
-    output_size : (PH, PW)
+    output_size : (PH, PW), or one number for both
     spatial_scale : float, feature cells per image pixel (1/16 for VGG16)
     """
 
-    def __init__(self, output_size: tuple[int, int], spatial_scale: float):
-        self.output_size, self.spatial_scale = output_size, spatial_scale
+    def __init__(self, output_size: int | tuple[int, int], spatial_scale: float):
+        self.output_size, self.spatial_scale = pair("RoIPool", "output_size", output_size), spatial_scale
         self.argmax: np.ndarray | None = None
         self.rois: np.ndarray | None = None
         self.features_shape: tuple[int, int, int, int] | None = None

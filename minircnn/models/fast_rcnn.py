@@ -12,7 +12,7 @@ from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
 
-from minircnn.kernels.checks import check_shape
+from minircnn.kernels.checks import check_shape, pair
 from minircnn.layers import Dropout, Layer, Parameter, ReLU, RoIPool
 from minircnn.models.heads import hidden_layer, output_layers
 from minircnn.models.vgg import VGG
@@ -43,7 +43,7 @@ class FastRCNN:
         Draws the first weights and, in training, the dropout masks.
     class_names : K different names, stored with the model; "class 1", … if absent
     dtype : float32 to train, float64 to check gradients
-    output_size : (PH, PW)
+    output_size : (PH, PW), or one number for both
     blank : names of hidden layers that begin as zeros, since a file gives their weights
 
     Raises
@@ -58,7 +58,7 @@ class FastRCNN:
         rng: np.random.Generator,
         class_names: Sequence[str] | None = None,
         dtype: type = np.float32,
-        output_size: tuple[int, int] = (7, 7),
+        output_size: int | tuple[int, int] = (7, 7),
         blank: Container[str] = (),
     ):
         if num_classes < 1:
@@ -72,11 +72,12 @@ class FastRCNN:
         self.training = False
         self.rng = rng
 
-        pooled = output_size[0] * output_size[1] * architecture.channels
+        height, width = pair("FastRCNN", "output_size", output_size)
+        pooled = height * width * architecture.channels
         (hidden6, hidden7), (rank6, rank7) = architecture.hidden, architecture.ranks or (None, None)
         rule = architecture.bias_lr_multiplier
         self.backbone = architecture.build(rng, dtype, blank)
-        self.roi_pool = RoIPool(output_size, 1 / architecture.stride)
+        self.roi_pool = RoIPool((height, width), 1 / architecture.stride)
         self.fc6 = hidden_layer((pooled, hidden6), rank6, rule, None if "fc6" in blank else rng, dtype)
         self.relu6, self.drop6 = ReLU(), Dropout(architecture.dropout, rng)
         self.fc7 = hidden_layer((hidden6, hidden7), rank7, rule, None if "fc7" in blank else rng, dtype)

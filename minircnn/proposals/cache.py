@@ -28,7 +28,7 @@ from minircnn.data.image import decode_image
 from minircnn.data.progress import Progress, silent
 from minircnn.data.sample import Sample
 from minircnn.errors import InputError
-from minircnn.files import read_bytes, write_bytes
+from minircnn.files import read_bytes, read_json, write_bytes, write_json
 from minircnn.proposals.selective_search import ProposalSettings, contributed_opencv, propose
 
 FORMAT = 2  # raise it when propose() begins to give other boxes, or their file changes
@@ -46,6 +46,11 @@ class ProposalCache:
     folder : path, made when the first are stored
     settings : ProposalSettings; with others, others are computed and stored beside
 
+    Attributes
+    ----------
+    notes : list of str
+        Once `fill` has run: a sentence where the folder held proposals, and all of them of other settings.
+
     Raises
     ------
     InputError : OpenCV came without its contributed modules
@@ -53,7 +58,9 @@ class ProposalCache:
 
     def __init__(self, folder: str | Path, settings: ProposalSettings):
         self.folder, self.settings = Path(folder), settings
-        self._prefix = json.dumps([FORMAT, contributed_opencv().__version__, asdict(settings)], sort_keys=True).encode()
+        self.notes: list[str] = []
+        self._opencv = contributed_opencv().__version__
+        self._prefix = json.dumps([FORMAT, self._opencv, asdict(settings)], sort_keys=True).encode()
 
     def get(self, sample: Sample) -> np.ndarray:
         """(P, 4) float32 proposals of one image, from disk where they are there, else computed and stored.
@@ -99,6 +106,7 @@ class ProposalCache:
             raise InputError(f"workers should be 1 to {MOST_WORKERS} processes, not {workers}")
         if not _can_spawn():
             workers = 1
+        self._leave_settings()
         failed = []
         with contextlib.closing(self._results(samples, min(workers, max(1, len(samples))))) as results:
             for done, (image_id, sentence) in enumerate(results, start=1):
@@ -108,6 +116,20 @@ class ProposalCache:
                     failed.append((image_id, sentence))
                 progress(stage, done, len(samples), "")
         return failed
+
+    def _leave_settings(self) -> None:
+        """Say of what settings these proposals are, in a file beside them; and note where all others are of others."""
+        own = self.folder / f"settings-{hashlib.blake2b(self._prefix, digest_size=8).hexdigest()}.json"
+        if own.exists():
+            return
+        for path in sorted(self.folder.glob("settings-*.json")):
+            with contextlib.suppress(InputError):
+                stored = read_json(path, "")
+                ours = {"OpenCV": self._opencv} | asdict(self.settings)
+                theirs = [name for name in ours if stored.get(name) != ours[name]]
+                differs = "; ".join(f"{name} {stored.get(name)}, not {ours[name]}" for name in theirs)
+                self.notes.append(f"{self.folder} holds proposals of {differs}: those are not used here")
+        write_json(own, {"OpenCV": self._opencv} | asdict(self.settings))
 
     def _results(self, samples: Iterable[Sample], workers: int) -> Generator[Result, None, None]:
         """Every sample's result, in order; processes, which take a second to start, only if something is missing."""

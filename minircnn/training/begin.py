@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from minircnn.data.progress import Progress
 from minircnn.errors import InputError
 from minircnn.models import BACKBONES, VGG, FastRCNN
+from minircnn.targets import OffsetStatistics
+from minircnn.training.batches import STATISTICS_IMAGES, measure_offsets
 from minircnn.training.checkpoint import Checkpoint
 from minircnn.training.data import TrainingData
 from minircnn.training.settings import DEFAULTS, RANDOM, SHIPPED, TrainSettings
@@ -136,6 +139,30 @@ def _new(model: FastRCNN, given: set[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name not in given | {"cls_score", "bbox_pred"}))
 
 
+def offset_statistics(data: TrainingData, settings: TrainSettings) -> OffsetStatistics:
+    """Mean and spread of the offsets, of as many training images as decide them, spread evenly over the set."""
+    evenly = np.linspace(0, len(data.train) - 1, min(len(data.train), STATISTICS_IMAGES)).astype(int)
+    some = (data.train[int(i)] for i in evenly)
+    return measure_offsets(some, data.cache.get, settings.sampling.foreground_iou, len(data.class_names))
+
+
+def reopen(checkpoint: Checkpoint, settings: TrainSettings, run: Path, progress: Progress) -> TrainingData:
+    """The data of a run that goes on, with its proposals.
+
+    Raises
+    ------
+    InputError : it is not there any more, or is not what the run began with
+    """
+    if not Path(settings.data).is_dir():
+        raise InputError(f"{settings.data} is not there any more; say where the data lies now with --data DIR")
+    found = TrainingData.read(settings, run, progress)
+    if not settings.skip_bad:  # else some images may yet fall away
+        check_same_data(found, checkpoint, settings)
+    found = found.with_proposals(progress)
+    check_same_data(found, checkpoint, settings)
+    return found
+
+
 def check_same_data(data: TrainingData, checkpoint: Checkpoint, settings: TrainSettings) -> None:
     """A run goes on with what it began with, or its epochs and statistics would mean something else."""
     began = checkpoint.model.class_names
@@ -154,3 +181,18 @@ def check_same_data(data: TrainingData, checkpoint: Checkpoint, settings: TrainS
             f"{settings.data}/train holds other image files (by name) than the run began with; bring its data back, "
             "or start a new run"
         )
+    for split, samples in (("train", data.train), ("validation", data.validation)):
+        before, now = checkpoint.contents.get(split), samples.digests()
+        if before is None:
+            continue
+        if len(before) != len(now):
+            raise InputError(
+                f"{settings.data}/{split} has {len(now)} usable images where the run began with {len(before)}; bring "
+                "its data back, or start a new run"
+            )
+        if changed := [samples[int(i)].image_id for i in np.flatnonzero(before != now)]:
+            shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+            raise InputError(
+                f"{settings.data}/{split}: {shown}: the image or its boxes are not those that the run began with; "
+                "bring its data back, or start a new run"
+            )

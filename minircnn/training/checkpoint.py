@@ -4,6 +4,7 @@ That is the velocities, the generator's state, the position in the data, and the
 file has folded in. Two are kept: when the last one is damaged, the one before it still serves.
 """
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ import numpy as np
 from minircnn.errors import InputError
 from minircnn.models import FastRCNN
 from minircnn.training.optim import SGD
+from minircnn.weights.formats import OWN_KEY
 from minircnn.weights.model_file import build, describe, read_tensors, stored_statistics, write_tensors
+from minircnn.weights.safetensors_file import read_safetensors_file
 
 DAMAGED = "damaged.safetensors"
 
@@ -48,24 +51,36 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint as it was read: model (with its statistics), velocities by name, the epoch's order, the state."""
+    """A checkpoint as it was read: model (with its statistics), velocities by name, the epoch's order, the state.
+
+    contents : digests of each split's images and boxes; empty in what version 0.1.0 wrote
+    """
 
     model: FastRCNN
     velocities: dict[str, np.ndarray]
     order: np.ndarray
     state: TrainingState
+    contents: dict[str, np.ndarray]
 
 
 def save_checkpoint(
-    path: Path, former: Path, model: FastRCNN, optimiser: SGD, order: np.ndarray, state: TrainingState
+    path: Path,
+    former: Path,
+    model: FastRCNN,
+    optimiser: SGD,
+    order: np.ndarray,
+    state: TrainingState,
+    contents: dict[str, np.ndarray],
 ) -> None:
     """Write everything that training needs to go on from here; what stood at `path` is kept at `former`.
 
     order : the current epoch's permutation of the training images
+    contents : digests of the images and boxes of each split
     """
     tensors = {name: parameter.value for name, parameter in model.named_parameters()}
     tensors |= {f"velocity.{name}": velocity for name, velocity in optimiser.velocity.items()}
     tensors |= {"offsets.mean": model.statistics.mean, "offsets.std": model.statistics.std, "order": order}
+    tensors |= {f"contents.{split}": digests for split, digests in contents.items()}
     write_tensors(path, tensors, describe(model) | {"training": vars(state)}, former)
 
 
@@ -81,8 +96,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{path}: its training state is not usable ({error}); start a new run") from None
     model = build(description, tensors, path)
     model.statistics = stored_statistics(model, tensors, path)
-    velocities = {name.removeprefix("velocity."): t for name, t in tensors.items() if name.startswith("velocity.")}
-    return Checkpoint(model, velocities, tensors["order"], state)
+    velocities, contents = _below("velocity.", tensors), _below("contents.", tensors)
+    return Checkpoint(model, velocities, tensors["order"], state, contents)
+
+
+def _below(prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+
+
+def stored_step(path: Path) -> int:
+    """The step of a checkpoint, of which only the description is read; InputError where there is none."""
+    try:
+        return int(json.loads(read_safetensors_file(path)[1][OWN_KEY])["training"]["step"])
+    except (OSError, KeyError, ValueError, TypeError, RecursionError):  # an InputError is a ValueError
+        raise InputError(f"{path} is no checkpoint that can be read") from None
 
 
 def load_newest(last: Path, former: Path) -> tuple[Checkpoint, str | None]:

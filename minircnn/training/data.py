@@ -7,6 +7,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from minircnn.data import DeepFashion2, Sample
 from minircnn.data.progress import Progress
 from minircnn.errors import InputError
@@ -63,6 +65,10 @@ class TrainingData:
     def validation_subset(self, most: int) -> list[Sample]:
         """The first `most` validation samples: what the best weights are chosen on."""
         return [self.validation[i] for i in range(min(most, len(self.validation)))]
+
+    def contents(self) -> dict[str, np.ndarray]:
+        """For each split a digest (N,) int64 of what training reads of each image: a resumed run must find the same."""
+        return {"train": self.train.digests(), "validation": self.validation.digests()}
 
     def image_list(self) -> str:
         """A digest of the training images' names, in order: a resumed run must find the same."""

@@ -2,7 +2,7 @@
 
 import math
 
-from minircnn.errors import InputError
+from minircnn.errors import NotFinite
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN
 from minircnn.training.batches import Batch
@@ -26,16 +26,13 @@ def train_step(model: FastRCNN, optimiser: SGD, batch: Batch, lr: float, sigma: 
 
     Raises
     ------
-    InputError : a loss is not finite; nothing was updated then
+    NotFinite : a loss is not finite; nothing was updated then
     """
     cls_score, bbox_pred = model.forward(batch.images, batch.rois)
     loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
     loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels, sigma)
     if not math.isfinite(loss_cls + loss_bbox):
-        raise InputError(
-            f"the loss is {loss_cls + loss_bbox} on images {', '.join(batch.image_ids)}; "
-            "lower --lr, or look at these images' annotations"
-        )
+        raise NotFinite(f"the loss is {loss_cls + loss_bbox} on images {', '.join(batch.image_ids)}")
     model.backward(dcls_score, dbbox_pred)
     optimiser.step(lr)
     return loss_cls, loss_bbox

@@ -13,14 +13,16 @@ import numpy as np
 
 from minircnn.data.progress import Progress, silent
 from minircnn.data.sample import Sample
-from minircnn.errors import InputError
+from minircnn.errors import InputError, NotFinite
 from minircnn.evaluate import evaluate_model
 from minircnn.models import FastRCNN
-from minircnn.training.batches import STATISTICS_IMAGES, Batch, make_batch, measure_offsets
-from minircnn.training.begin import check_same_data, first_model
+from minircnn.training.batches import Batch, make_batch
+from minircnn.training.begin import first_model, offset_statistics, reopen
 from minircnn.training.checkpoint import TrainingState, load_newest, save_checkpoint
 from minircnn.training.data import TrainingData
+from minircnn.training.divergence import way_out
 from minircnn.training.first_weights import fit_first_weights
+from minircnn.training.notes import check_room, notes_on
 from minircnn.training.optim import SGD
 from minircnn.training.run_folder import LOG_COLUMNS, RunFolder, StopRequest
 from minircnn.training.settings import TrainSettings
@@ -43,7 +45,7 @@ class Training:
 
     def __init__(self, folder: RunFolder, settings: TrainSettings, data: TrainingData, model: FastRCNN):
         self.folder, self.settings, self.data, self.model = folder, settings, data, model
-        self.images = len(data.train)
+        self.images, self.contents = len(data.train), data.contents()
         self.steps = settings.steps(self.images)
         self.schedule = settings.schedule(self.steps)
         self.rng = model.rng  # one generator draws everything
@@ -76,22 +78,22 @@ class Training:
         settings = replace(settings, frozen_blocks=settings.resolve(len(data.train)).frozen_blocks)
         beginning = first_model(settings, data.class_names, np.random.default_rng(settings.seed))
         model = beginning.model
+        check_room(model, folder.path)
         with folder.claimed():
             folder.check_free(besides)  # nobody else began here meanwhile
             folder.write_settings(settings)
             data = data.with_proposals(progress)
             settings = settings.resolve(len(data.train))  # which skip_bad may have made fewer
             folder.write_settings(settings)
-            evenly = np.linspace(0, len(data.train) - 1, min(len(data.train), STATISTICS_IMAGES)).astype(int)
-            some = (data.train[int(i)] for i in evenly)
-            statistics = measure_offsets(some, data.cache.get, settings.sampling.foreground_iou, len(data.class_names))
+            statistics = offset_statistics(data, settings)
             if beginning.same_classes:
                 model.restate_offsets(statistics)  # the stored bbox_pred speaks in real offsets
             else:
                 model.statistics = statistics  # a new one speaks in normalised offsets from the beginning
             folder.start_log()
         training = cls(folder, settings, data, model)
-        training.notes, training.started_from, training.new = beginning.notes, beginning.started_from, beginning.new
+        training.notes = beginning.notes + notes_on(data, settings, model, folder.path)
+        training.started_from, training.new = beginning.started_from, beginning.new
         return training
 
     @classmethod
@@ -120,13 +122,7 @@ class Training:
             if settings.steps(state.images) < state.step:
                 done = settings.epochs_after(state.step, state.images)
                 raise InputError(f"epochs is {settings.epochs:g}, and {done:g} are done already; give at least as many")
-            if not Path(settings.data).is_dir():
-                raise InputError(f"{settings.data} is not there any more; say where the data lies now with --data DIR")
-            found = TrainingData.read(settings, folder.path, progress)
-            if not settings.skip_bad:  # else some images may yet fall away
-                check_same_data(found, checkpoint, settings)
-            found = found.with_proposals(progress)
-            check_same_data(found, checkpoint, settings)
+            found = reopen(checkpoint, settings, folder.path, progress)
             folder.write_settings(settings)
             training = cls(folder, settings, found, checkpoint.model)
             for name, velocity in checkpoint.velocities.items():
@@ -158,7 +154,7 @@ class Training:
             started_from=self.started_from,
             new=self.new,
         )
-        save_checkpoint(folder.last, folder.previous, self.model, self.optimiser, self.order, state)
+        save_checkpoint(folder.last, folder.previous, self.model, self.optimiser, self.order, state, self.contents)
 
     def next_batch(self) -> Batch:
         """The next images in the epoch's random order; a new epoch draws a new order."""
@@ -183,8 +179,14 @@ class Training:
 
         Raises
         ------
-        InputError : a loss or a weight is not finite, or the disk refuses; the last good checkpoint is still there
+        InputError : a loss or a weight is not finite, with what is sound and how to go on; or the disk refuses
         """
+        try:
+            self._run(progress)
+        except NotFinite as error:
+            raise InputError(f"step {self.step + 1}: {error}; {way_out(self.folder, self.settings)}") from None
+
+    def _run(self, progress: Progress) -> None:
         with self.folder.claimed(), StopRequest() as stop:
             if not self.folder.holds_a_run:
                 self.save()
@@ -214,10 +216,7 @@ class Training:
             if self.new and (words := fit_first_weights(self.model, batch, self.new)):
                 progress("first weights", 1, 1, words)
             self.new = ()
-            try:
-                losses = train_step(self.model, self.optimiser, batch, self.schedule(self.step), self.settings.sigma)
-            except InputError as error:
-                raise InputError(f"step {self.step + 1}: {error}; {self.folder.last} is the last good one") from None
+            losses = train_step(self.model, self.optimiser, batch, self.schedule(self.step), self.settings.sigma)
         self.step += 1
         self.seconds += time.perf_counter() - began
         return *losses, float((batch.labels > 0).mean()) if len(batch.labels) else 0.0

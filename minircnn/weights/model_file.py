@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from minircnn.errors import InputError
+from minircnn.errors import InputError, NotFinite
 from minircnn.files import sync, written_whole
 from minircnn.models import VGG, FastRCNN
 from minircnn.targets import OffsetStatistics
@@ -100,11 +100,11 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], description: dict,
 
     Raises
     ------
-    InputError : a value is not finite, or the disk or folder refuses; what stood at `path` is still there
+    InputError : a value is not finite (NotFinite), or the disk or folder refuses; what stood at `path` is still there
     """
     for name, array in tensors.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise InputError(f"{path} is not written: {name} holds NaN or infinity; did training diverge? Lower --lr")
+            raise NotFinite(f"{path} is not written: {name} holds NaN or infinity")
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     text = json.dumps(description)
     metadata = {OWN_KEY: text, CHECKSUM_KEY: _checksum(contiguous, text)}

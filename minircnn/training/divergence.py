@@ -1,0 +1,79 @@
+"""When training has diverged: which of the run's files are sound, and the command that goes on from there.
+
+A checkpoint whose values are finite may be ruined all the same, for the loss explodes some steps before it is NaN. And
+a run that is resumed ends at the same step again, bit for bit: going on takes a new run with a lower learning rate.
+"""
+
+import csv
+from pathlib import Path
+
+from minircnn.errors import InputError
+from minircnn.files import shell_words
+from minircnn.training.checkpoint import stored_step
+from minircnn.training.run_folder import RunFolder
+from minircnn.training.settings import DEFAULTS, RANDOM, SHIPPED, TrainSettings
+
+TOO_HIGH = 1.5  # times the loss of the run's beginning
+
+
+def way_out(folder: RunFolder, settings: TrainSettings) -> str:
+    """What is sound, and the command that goes on, in words."""
+    sound = newest_sound(folder)
+    weights = str(sound[0]) if sound else settings.weights or RANDOM
+    words = f"{sound[0].name} (step {sound[1]}) is sound" if sound else "no checkpoint of it is sound"
+    command = shell_words(_command(folder, settings, weights))
+    return f"the learning rate is too high, or these annotations are wrong; {words}, begin with a tenth: {command}"
+
+
+def newest_sound(folder: RunFolder) -> tuple[Path, int] | None:
+    """The newest checkpoint, and its step, around which the logged loss was no higher than at the beginning."""
+    rows = _logged(folder.log)
+    for path in (folder.last, folder.previous):
+        try:
+            step = stored_step(path)
+        except InputError:
+            continue
+        before = [loss for row, loss in rows if row <= step]
+        after = [loss for row, loss in rows if row >= step]  # none: it was taken in the last steps before the end
+        if before and after and max(before[-1], after[0]) <= TOO_HIGH * before[0]:
+            return path, step
+    return None
+
+
+def _logged(log: Path) -> list[tuple[int, float]]:
+    """Step and loss of each row; nan, which compares as false, where the loss was."""
+    try:
+        with open(log, newline="", encoding="utf-8") as file:
+            return [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
+    except (OSError, KeyError, ValueError, TypeError):
+        return []
+
+
+def _command(folder: RunFolder, settings: TrainSettings, weights: str) -> list[str]:
+    """A new run with the same settings but the first weights and a tenth of the learning rate."""
+    usual = TrainSettings(settings.data)
+    out = next(
+        path
+        for number in range(2, 1000)
+        if not (path := folder.path.with_name(f"{folder.path.name}-{number}")).exists()
+    )
+    lr = settings.lr or DEFAULTS[settings.backbone].lr
+    words = ["minircnn", "train", "--data", settings.data, "--out", str(out), "--lr", f"{lr / 10:g}"]
+    if settings.backbone != usual.backbone:
+        words += ["--backbone", settings.backbone]
+    if weights != SHIPPED:
+        words += ["--weights", weights]
+        if settings.pixels is not None and weights == settings.weights:
+            words += ["--pixels", settings.pixels]
+    if weights != settings.weights and settings.frozen_blocks is not None:
+        words += ["--frozen-blocks", str(settings.frozen_blocks)]
+    for flag in ("epochs", "images_per_step", "limit", "validation_limit", "seed"):
+        value = getattr(settings, flag)
+        if value is not None and value != getattr(usual, flag):
+            words += [f"--{flag.replace('_', '-')}", f"{value:.17g}" if isinstance(value, float) else str(value)]
+    if settings.sampling != usual.sampling:
+        words += ["--rois-per-image", str(settings.sampling.rois_per_image)]
+    if settings.classes:
+        words += ["--classes", ",".join(settings.classes)]
+    words += ["--proposals", settings.proposals_folder or str(folder.path / "proposals")]
+    return words + (["--skip-bad"] if settings.skip_bad else [])
