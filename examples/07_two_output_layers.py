@@ -19,7 +19,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--out", type=Path, help="folder for the figure; a temporary one if absent")
 out = parser.parse_args().out or Path(tempfile.mkdtemp(prefix="minircnn-"))
 
-# VGG16's fc7 has 4096 units. First weights: Gaussian, 0.01 for scores and 0.001 for boxes, biases 0 (paper, section 4).
+# VGG16's fc7 has 4096 units. First weights: Gaussian, 0.01 for scores and 0.001 for boxes, biases 0 (section 2.3).
 rng = np.random.default_rng(7)
 K, R = 13, 3
 cls_score, bbox_pred = output_layers(4096, K, (0.01, 0.001), bias_lr_multiplier=2.0, rng=rng, dtype=np.float64)

@@ -79,7 +79,8 @@ for name in shown:
     assert np.allclose(from_class[name] + from_box[name], together[name])
     assert norms[1] > 0, "the box loss gets everywhere"
 open6 = (model.relu6.y > 0).mean()
-print(f"\nof fc6's gates {open6:.0%} were open: about that share of each gradient got past.")
+print(f"\nof fc6's gates {open6:.0%} were open: that share of the numbers got past, and so about √{open6:.2f} = "
+      f"{open6**0.5:.2f} of the norm.")  # fmt: skip
 print("conv2_2 and below: nothing arrives, and their inputs were not even kept. That is what freezing saves.")
 assert model.backbone.layers["conv2_2"].weight.grad is None
 assert model.backbone.layers["conv2_2"].x is None

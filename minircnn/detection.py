@@ -1,4 +1,4 @@
-"""Detection: from an image and its proposals to boxes, classes and scores (Fast R-CNN, section 3.2).
+"""Detection: from an image and its proposals to boxes, classes and scores (Fast R-CNN, section 3).
 
 Softmax scores; for each class the boxes are decoded and clipped, weak ones dropped, overlapping ones suppressed; the
 best of the image are kept. `evaluate.py` runs this over a data set, the command line over files and folders.
@@ -18,7 +18,9 @@ from minircnn.proposals import ProposalSettings, propose
 
 @dataclass(frozen=True)
 class DetectionSettings:
-    """What is kept of what the network says; the defaults are the paper's.
+    """What is kept of what the network says.
+
+    Suppression at 0.3 is Fast R-CNN's own; 0.05 and 100 are its successor's, py-faster-rcnn's (docs/differences.md).
 
     Attributes
     ----------

@@ -30,6 +30,7 @@ def model_data(step: CapturedStep) -> dict:
         "normalised": step.normalised,
         "losses": list(step.losses),
         "cells": list(at_features[0].shape[1:3]),
+        "reached": _reached(at_features),
         "lowest": step.lowest,
         "heat": {
             sent: {
@@ -55,6 +56,12 @@ def model_data(step: CapturedStep) -> dict:
 def _arrived(step: CapturedStep, layer: str) -> list[np.ndarray]:
     """What was kept of the gradient with respect to a layer's input, for each of SENT in turn."""
     return [gradient.dx for gradient in step.rows[layer].gradients if gradient.dx is not None]
+
+
+def _reached(at_features: list[np.ndarray]) -> list[int]:
+    """At how many cells of the feature map the class loss's gradient arrives, the box loss's, the class loss's alone."""
+    by_class, by_box = ((np.abs(gradient[0]) > 0).any(axis=2) for gradient in at_features[:2])
+    return [int(cells.sum()) for cells in (by_class, by_box, by_class & ~by_box)]
 
 
 def _heat(gradient: np.ndarray, step: CapturedStep, fit: float) -> str:

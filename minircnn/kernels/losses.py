@@ -1,6 +1,7 @@
 """The two losses' loops: softmax cross-entropy over classes, smooth-L1 over box offsets, gradients beside values.
 
-Both average over all R sampled RoIs (`minircnn/losses.py` says why), so a gradient row is already divided by R.
+Both sums are divided by R, all sampled RoIs, though the box loss has terms from foreground alone; `minircnn/losses.py`
+says why. So a gradient row is already divided by R.
 """
 
 import math

@@ -10,7 +10,8 @@ from numba import njit
 from minircnn.kernels.vectors import VECTOR_BYTES, fill, larger, load, store
 
 # The points are 0, ±P, ±Q and ∞. The usual 1 and 2 share a little more arithmetic, but 2³ in both directions magnifies
-# the rounding of what is multiplied by it; with these the errors are a fifth, and their squares are exact in binary.
+# the rounding of what is multiplied by it; with these the largest error is 0.28 to 0.35 of theirs and the mean one 0.6,
+# and P² and Q² are exact in binary.
 P, Q = 0.75, 1.5
 PP, QQ = P * P, Q * Q
 N0, NP, NQ = PP * QQ, 2 * PP * (PP - QQ), 2 * QQ * (QQ - PP)  # a point's distances to the others, multiplied

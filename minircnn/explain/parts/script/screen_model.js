@@ -35,7 +35,13 @@ figure("model", ({ sent }) => {
         "figure",
         {},
         photo(model, model.heat[sent].features, true),
-        h("figcaption", {}, words("model.features", { size: model.cells.join("×"), sent: words(`sent.${sent}`) })),
+        h(
+          "figcaption",
+          {},
+          words("model.features", { size: model.cells.join("×"), sent: words(`sent.${sent}`) }),
+          " ",
+          words("model.reached", reached(model)),
+        ),
       ),
       h(
         "figure",
@@ -48,6 +54,11 @@ figure("model", ({ sent }) => {
     norms(model),
   ];
 });
+
+/** How many cells each loss reaches, for the words. */
+function reached({ cells, reached: [cls, box, alone] }) {
+  return { all: cells[0] * cells[1], cls, box, alone };
+}
 
 /** The photo, with its RoIs, or with a heat map over it. */
 function photo({ photo: href, size: [W, H], rois, labels, probability, classNames }, heat, cells = false) {
