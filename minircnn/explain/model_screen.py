@@ -59,7 +59,7 @@ def _arrived(step: CapturedStep, layer: str) -> list[np.ndarray]:
 
 
 def _reached(at_features: list[np.ndarray]) -> list[int]:
-    """At how many cells of the feature map the class loss's gradient arrives, the box loss's, the class loss's alone."""
+    """How many cells of the feature map the class loss reaches, the box loss, and the class loss alone."""
     by_class, by_box = ((np.abs(gradient[0]) > 0).any(axis=2) for gradient in at_features[:2])
     return [int(cells.sum()) for cells in (by_class, by_box, by_class & ~by_box)]
 
