@@ -120,7 +120,8 @@ def write_examples(folder: Path) -> None:
 
 
 (HERE / "_extra").mkdir(exist_ok=True)
-write_page(HERE / "_extra" / "the_gradient_page.html")  # made by this version, beside the other pages
+for language, name in (("en", "the_gradient_page.html"), ("ko", "the_gradient_page_ko.html")):
+    write_page(HERE / "_extra" / name, language)  # made by this version, beside the other pages
 write_examples(HERE / "_examples")
 
 
@@ -136,7 +137,10 @@ def bring_the_questions(app, docname, source):
             title = re.match(r'"""\d\d +([^:.\n]+)', text)[1]
             return f"[{title}](gallery/{link[1]}.rst)"
 
-        source[0] = re.sub(r"\[(\d\d_\w+)\.py\]\(\1\.py\)", in_words, path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8").replace("(../docs/ko/study.md)", "(ko/study.md)")
+        source[0] = re.sub(r"\[(\d\d_\w+)\.py\]\(\1\.py\)", in_words, text)
+    if docname == "ko/study":
+        source[0] = source[0].replace("(../../examples/README.md)", "(../study.md)")
 
 
 def say_korean(app, pagename, templatename, context, doctree):

@@ -1,7 +1,8 @@
 """Pictures of the gradient page, to be looked at: `python tests/screenshots.py FOLDER [RUN IMAGE]`.
 
 Every screen in both languages, on a desk and on a phone, light and dark; and the page as it is printed. With a run
-and an image, the last screen shows a step of that model. `gradient.png` is the README's.
+and an image, the last screen shows a step of that model. `gradient-en.png` and `gradient-ko.png` are the READMEs'
+(docs/gradient.png, docs/ko/gradient.png).
 """
 
 import base64
@@ -37,11 +38,17 @@ def main(folder: Path, *model: Path) -> None:
             paper = {"printBackground": True, "paperWidth": 8.27, "paperHeight": 11.69}
             printed = browser.execute_cdp_cmd("Page.printToPDF", paper)["data"]
             (folder / f"{language}-print.pdf").write_bytes(base64.b64decode(printed))
-        width, screen, tick = README
-        _resize(browser, width)
-        browser.execute_script("speak('en'); change({ tick: arguments[0] })", tick)
-        _cut(browser, f"#{screen} .columns", folder / "gradient.png")
+        for language in LANGUAGES:
+            readme_picture(browser, language, folder / f"gradient-{language}.png")
     print(f"{len(list(folder.glob('*.png')))} pictures and 2 PDFs are in {folder}")
+
+
+def readme_picture(browser, language: str, path: Path) -> None:
+    """The README's picture, in a language."""
+    width, screen, tick = README
+    _resize(browser, width)
+    browser.execute_script("speak(arguments[1]); change({ tick: arguments[0] })", tick, language)
+    _cut(browser, f"#{screen} .columns", path)
 
 
 def _prefer(browser, scheme: str) -> None:

@@ -15,9 +15,10 @@ DOCS = ROOT / "docs"
 PAGES = sorted(
     path for path in DOCS.rglob("*.md") if not any(part.startswith("_") or part == "gallery" for part in path.parts)
 )
-PAIRS = {ROOT / "README.md": ROOT / "README.ko.md"} | {
+PAIRS = {ROOT / "README.md": ROOT / "README.ko.md", ROOT / "examples" / "README.md": DOCS / "ko" / "study.md"} | {
     DOCS / english: DOCS / "ko" / Path(english).name
     for english in (
+        "gradient.md",
         "index.md",
         "outputs.md",
         "faq.md",
@@ -157,11 +158,16 @@ def test_a_korean_page_has_the_structure_of_the_english_one(english):
         return [heading.split(" ")[0] for heading in headings(path)]
 
     def code(text: str) -> list[str]:
-        return [block for block in re.findall(r"```.*?```", text, re.DOTALL) if "{toctree}" not in block]
+        """Less the comments, which are in the page's own language, and what is no code."""
+        blocks = re.findall(r"```.*?```", text, re.DOTALL)
+        return [re.sub(r"(?m) +# .*$", "", block) for block in blocks if not re.match(r"```\{(toctree|raw)\}", block)]
 
-    def links(text: str) -> list[str]:
+    def links(path: Path, text: str) -> list[str]:
+        """Names of the files; a Korean page counts as the English one, and a page's own are left out."""
         found = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-        return sorted(Path(target.partition("#")[0]).name for target in found)
+        files = [(path.parent / target.partition("#")[0]).resolve() for target in found]
+        files = [twins.get(file, file) for file in files]
+        return sorted(file.name for file in files if file != english)
 
     def tables(text: str) -> list[int]:
         return [row.count("|") for row in re.findall(r"^\|.*$", text, re.MULTILINE)]
@@ -169,8 +175,8 @@ def test_a_korean_page_has_the_structure_of_the_english_one(english):
     assert levels(english) == levels(korean)
     assert code(one) == code(other)
     assert tables(one) == tables(other)
-    switch = {english.name, korean.name}
-    assert [link for link in links(one) if link not in switch] == [link for link in links(other) if link not in switch]
+    twins = {there: here for here, there in PAIRS.items()}
+    assert links(english, one) == links(korean, other)
     assert f"[한국어]({os.path.relpath(korean, english.parent)})" in one
     assert f"[English]({os.path.relpath(english, korean.parent)})" in other
     assert len(re.findall("[가-힣]", other)) > KOREAN_LETTERS * len(re.findall("[a-z]", one))
