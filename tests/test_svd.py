@@ -11,7 +11,7 @@ from minircnn.detection import detect
 from minircnn.errors import InputError
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.weights.model_file import load_model, save_model
-from minircnn.weights.svd import compress, truncate
+from minircnn.weights.svd import compress, truncate, usual_ranks
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_the_command_writes_a_file_and_never_over_one(model, tmp_path):
     save_model(tmp_path / "m.safetensors", model)
     done = run(tmp_path / "m.safetensors", "--fc6", 12, "--out", tmp_path / "s.safetensors")
     assert done.returncode == 0, done.stderr
-    assert load_model(tmp_path / "s.safetensors").architecture.ranks == (12, 1)
+    assert load_model(tmp_path / "s.safetensors").architecture.ranks == (12, 7)
     assert "fc6:" in done.stdout
     for arguments, words in (
         ([tmp_path / "m.safetensors", "--out", tmp_path / "s.safetensors"], "is there already"),
@@ -91,3 +91,9 @@ def test_the_command_writes_a_file_and_never_over_one(model, tmp_path):
         assert words in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
     assert sorted(file.name for file in tmp_path.iterdir()) == ["m.safetensors", "s.safetensors"]
+
+
+def test_the_usual_ranks_are_the_papers_and_leave_narrow_layers_enough():
+    assert usual_ranks(4096, 4096) == (1024, 256)
+    assert usual_ranks(256, 256) == (64, 64)
+    assert usual_ranks(3, 2) == (1, 1)

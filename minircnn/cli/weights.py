@@ -38,23 +38,22 @@ def svd(
     fc6: Annotated[
         int | None, typer.Option(help="Singular values kept of fc6; by default a quarter of its width.")
     ] = None,
-    fc7: Annotated[int | None, typer.Option(help="The same of fc7; by default a sixteenth.")] = None,
+    fc7: Annotated[int | None, typer.Option(help="The same of fc7; by default a quarter, 256 at most.")] = None,
 ) -> None:
     """Make detection faster: keep fc6's and fc7's largest singular values (the paper's truncated SVD).
 
-    VGG16's defaults are the paper's 1024 and 256. `minircnn eval` on both files shows what it costs and gains.
+    VGG16's defaults are the paper's 1024 and 256; a narrow layer keeps as large a share. `minircnn eval` on both files
+    shows what it costs and gains.
 
     Example: minircnn weights svd runs/first --fc6 1024 --fc7 256 --out small.safetensors
     """
     from minircnn.weights.model_file import load_model, save_model
-    from minircnn.weights.svd import compress
+    from minircnn.weights.svd import compress, usual_ranks
 
     _check_new(out)
     detector = load_model(model)
-    hidden6, hidden7 = detector.architecture.hidden
-    wanted6 = max(1, hidden6 // 4) if fc6 is None else fc6
-    wanted7 = max(1, hidden7 // 16) if fc7 is None else fc7
-    smaller, shares = compress(detector, wanted6, wanted7)
+    usual6, usual7 = usual_ranks(*detector.architecture.hidden)
+    smaller, shares = compress(detector, usual6 if fc6 is None else fc6, usual7 if fc7 is None else fc7)
     save_model(out, smaller)
     for name, share in shares.items():
         old, new = getattr(detector, name).parameters(), getattr(smaller, name).parameters()
