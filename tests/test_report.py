@@ -14,11 +14,13 @@ from minircnn.data import Sample
 from minircnn.detection import Detections
 from minircnn.errors import InputError
 from minircnn.metrics import evaluate_detections
+from minircnn.metrics.examples import SAID
 from minircnn.report.charts import COLOURS, STYLE, Line, chart, precision_recall_chart, smooth
 from minircnn.report.page import write_report
+from minircnn.report.words import LANGUAGES, sentences
 
 NAMES = ("셔츠", "<b>coat & 'tie'</b>", "bag")
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "input"}
 
 
 def _write_run(folder, rows=30, history=3, names=NAMES, images=6, **metrics):
@@ -61,7 +63,8 @@ def _report(folder, *run):
 
 
 def _text(page):
-    """What a reader sees, tags and style left out."""
+    """What a reader of the English sees, tags and style left out."""
+    page = re.sub(r'<span lang="ko">.*?</span>', "", page)
     page = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page)))
 
@@ -136,7 +139,7 @@ def test_report_shows_the_confusion_matrix(tmp_path):
     shown = np.array([[int(cell or 0) for cell in re.findall(r"<td[^>]*>(\d*)</td>", cells)] for _, cells in rows])
     order = [1, 2, 3, 0]
     np.testing.assert_array_equal(shown, run[0].confusion[np.ix_(order, order)])
-    assert [html.unescape(name) for name, _ in rows] == [*NAMES, "nothing there"]
+    assert [_text(name).strip() for name, _ in rows] == [*NAMES, "nothing there"]
 
 
 RUN = {
@@ -355,3 +358,31 @@ def test_precision_recall_chart_draws_every_find_and_marks_what_is_shown():
     np.testing.assert_allclose(ring, [x1, floor + unit / 2], atol=0.05)
     assert len(_dots(precision_recall_chart(recall, precision, at=0), "ink")) == 0
     assert _lines(precision_recall_chart(np.zeros(0), np.zeros(0), at=0), "a") == []
+
+
+# Two languages
+
+
+def test_every_sentence_has_the_same_places_in_both_languages():
+    for key, text in sentences().items():
+        assert set(text) == set(LANGUAGES), key
+        assert len({tuple(sorted(re.findall(r"{\w+}", words))) for words in text.values()}) == 1, key
+        assert re.search("[가-힣]", text["ko"]), key
+    assert {kind: sentences()[f"picture.{kind}"]["en"] for kind in SAID} == SAID
+
+
+def test_the_report_says_everything_in_korean_too(tmp_path):
+    page = _report(tmp_path, *_write_run(tmp_path, **RUN))
+    korean = _text(re.sub(r'<span lang="en">.*?</span>', "", page.replace('<span lang="ko">', "<span>")))
+    english = re.findall(r"[A-Za-z]{3,}(?: [a-z]{3,}){3,}", korean)
+    assert english == [], "English sentences that stay when Korean is chosen"
+    for words in ("후보 영역 재현율", "측정한 데이터", "가장 많이 틀린 이미지", "없는 곳", "정답 박스"):
+        assert words in korean
+
+
+@pytest.mark.parametrize("names", [("coat", "bag", "hat"), ("coat", "셔츠", "hat")])
+def test_the_language_of_the_class_names_is_shown_first(tmp_path, names):
+    page = _report(tmp_path, *_write_run(tmp_path, names=names))
+    first = "ko" if "셔츠" in names else "en"
+    assert f'<html lang="{first}">' in page
+    assert re.findall(r'id="(\w\w)" checked', page) == [first]

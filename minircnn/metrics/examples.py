@@ -10,6 +10,17 @@ from minircnn.boxes import iou_matrix
 from minircnn.metrics.confusion import NOTHING, SHOWN_SCORE, match_image
 from minircnn.metrics.inputs import Found, Truth
 
+SAID = {  # what can be said of an image: kind → English
+    "taken": "{one} taken for {other}",
+    "askew": "{one} found askew, IoU {figure}",
+    "twice": "{one} found twice",
+    "false": "{one} where there is none",
+    "missed": "{one} missed",
+    "weak": "{one} missed, scored only {figure}",
+    "right": "all {count} right, mean IoU {figure}",
+    "nothing": "nothing there, nothing said",
+}
+Reason = tuple[str, tuple[tuple[str, str], ...]]  # a kind, and what stands in its places
 NEAR = 0.1  # IoU from which a wrong box was meant for a garment
 
 
@@ -24,7 +35,7 @@ class Example:
     missed : indices of the true boxes that no detection was matched to
     mistakes : int; a garment that was found askew is one, not a false alarm and a miss
     quality : float in [0, 1]; the IoUs of what is right, over the mean number of true and shown boxes
-    caption : what went wrong, or how well all of it fits
+    reasons : what went wrong and how often, or how well all of it fits
     """
 
     image: int
@@ -33,7 +44,13 @@ class Example:
     missed: tuple[int, ...]
     mistakes: int
     quality: float
-    caption: str
+    reasons: tuple[tuple[Reason, int], ...]
+
+    @property
+    def caption(self) -> str:
+        """The reasons in English; the report says them in two languages."""
+        said = ((SAID[kind].format(**dict(places)), times) for (kind, places), times in self.reasons)
+        return "; ".join(text if times == 1 else f"{times} × {text}" for text, times in said)
 
 
 def choose_examples(
@@ -56,35 +73,42 @@ def judge_image(image: int, found: Found, truth: Truth, class_names: Sequence[st
     wrong = tuple(d for d, _ in pairs if d != NOTHING and d not in right)
     missed = tuple(t for d, t in pairs if d == NOTHING)
     partner = {d: t for d, t in pairs if d != NOTHING}
-    words: Counter[str] = Counter()
+    words: Counter[Reason] = Counter()
     explained: set[int] = set()
     for d in wrong:
         said = class_names[found.labels[d] - 1]
         if partner[d] != NOTHING:
-            words[f"{class_names[truth.labels[partner[d]] - 1]} taken for {said}"] += 1
+            words[_reason("taken", one=class_names[truth.labels[partner[d]] - 1], other=said)] += 1
             continue
         same = [t for t in range(len(truth.labels)) if truth.labels[t] == found.labels[d] and overlap[d, t] >= NEAR]
         near = max(same, key=lambda t: overlap[d, t], default=NOTHING)
         if near in missed and near not in explained:
             explained.add(near)
-            words[f"{said} found askew, IoU {overlap[d, near]:.2f}"] += 1
+            words[_reason("askew", one=said, figure=f"{overlap[d, near]:.2f}")] += 1
         elif near != NOTHING and overlap[d, near] >= 0.5:
-            words[f"{said} found twice"] += 1
+            words[_reason("twice", one=said)] += 1
         else:
-            words[f"{said} where there is none"] += 1
+            words[_reason("false", one=said)] += 1
     for t in missed:
         if t not in explained:
             words[_miss(t, found, truth, overlap, class_names)] += 1
     fit = [float(overlap[d, partner[d]]) for d in right]
     quality = 2 * sum(fit) / max(1, len(right) + len(wrong) + len(truth.labels))
-    caption = "; ".join(text if times == 1 else f"{times} × {text}" for text, times in words.items())
-    if not words:
-        caption = f"all {len(fit)} right, mean IoU {sum(fit) / len(fit):.2f}" if fit else "nothing there, nothing said"
-    return Example(image, right, wrong, missed, words.total(), quality, caption)
+    mistakes = words.total()
+    if not mistakes:
+        well = _reason("right", count=f"{len(fit)}", figure=f"{sum(fit) / len(fit):.2f}") if fit else _reason("nothing")
+        words[well] += 1
+    return Example(image, right, wrong, missed, mistakes, quality, tuple(words.items()))
 
 
-def _miss(t: int, found: Found, truth: Truth, overlap: np.ndarray, class_names: Sequence[str]) -> str:
+def _reason(kind: str, **places: str) -> Reason:
+    return kind, tuple(places.items())
+
+
+def _miss(t: int, found: Found, truth: Truth, overlap: np.ndarray, class_names: Sequence[str]) -> Reason:
     """A miss in words: a box of the right class and place may be there, below the score that is shown."""
     name = class_names[truth.labels[t] - 1]
     weak = (found.labels == truth.labels[t]) & (overlap[:, t] >= 0.5) & (found.scores < SHOWN_SCORE)
-    return f"{name} missed, scored only {found.scores[weak].max():.2f}" if weak.any() else f"{name} missed"
+    if not weak.any():
+        return _reason("missed", one=name)
+    return _reason("weak", one=name, figure=f"{found.scores[weak].max():.2f}")

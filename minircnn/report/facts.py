@@ -11,8 +11,9 @@ from pathlib import PurePath
 from minircnn.metrics import Evaluation
 from minircnn.metrics.coco import SIZES
 from minircnn.report.charts import Line, chart
+from minircnn.report.words import say
 
-PARTS = (("proposals", "Selective Search"), ("network", "network"), ("post_processing", "post-processing"))
+PARTS = {"proposals": "proposals", "network": "network", "post_processing": "post"}  # of ms_per_image → of the words
 
 
 def number(value: float | None) -> str:
@@ -21,8 +22,8 @@ def number(value: float | None) -> str:
 
 
 def table(rows: list[tuple[str, str]], name: str) -> str:
-    """Two columns, both escaped."""
-    body = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows)
+    """Two columns, both HTML."""
+    body = "".join(f"<tr><th>{k}</th><td>{v}</td></tr>" for k, v in rows)
     return f'<table class="{name}">{body}</table>'
 
 
@@ -36,40 +37,40 @@ def about(metrics: dict, settings: dict, boxes: int) -> str:
     data = metrics.get("data") or {}
     rows = []
     if data:
-        folder = PurePath(data["folder"]).name
-        measured = f"{metrics['images']:,} {data['split']} images with {boxes:,} true boxes"
-        if data["chose_the_weights"]:
-            measured += ". The weights were chosen on these images, so the figures are a little too good; a test set "
-            measured += "of its own says more: minircnn eval RUN --data DIR --split test"
-        else:
-            measured += f"; the weights were chosen on {data['validation_images']:,} validation images"
-        learnt = f"{folder} ({data['format']}), {data['train_images']:,} images"
-        rows += [("Measured on", measured), ("Learned from", learnt)]
+        figures = {"split": data["split"], "images": f"{metrics['images']:,}", "boxes": f"{boxes:,}"}
+        chosen_on = "about.same" if data["chose_the_weights"] else "about.apart"
+        figures["count"] = f"{data['validation_images']:,}"
+        measured = say("about.measured.text", chosen_on, **figures)
+        folder, count = PurePath(data["folder"]).name, f"{data['train_images']:,}"
+        learned = say("about.learned.text", folder=folder, format=data["format"], count=count)
+        rows += [(say("about.measured"), measured), (say("about.learned"), learned)]
     if metrics.get("started_from"):
-        rows.append(("Started from", metrics["started_from"]))
+        rows.append((say("about.started"), html.escape(metrics["started_from"])))
     if "steps" in metrics:
-        time = duration(metrics["train_seconds"])
-        rows.append(("Trained", f"{metrics['steps']:,} steps, {settings.get('epochs', 0):.3g} epochs, in {time}"))
+        time, epochs = duration(metrics["train_seconds"]), f"{settings.get('epochs', 0):.3g}"
+        rows.append(
+            (say("about.trained"), say("about.trained.text", steps=f"{metrics['steps']:,}", epochs=epochs, time=time))
+        )
     if (speed := metrics.get("ms_per_image")) and speed["images"]:
-        parts = ", ".join(f"{words} {speed[name]:.1f} ms" for name, words in PARTS)
-        whole = sum(speed[name] for name, _ in PARTS)
-        rows.append(("Detection", f"{whole:.0f} ms an image: {parts} (medians of {speed['images']} images)"))
+        parts = {place: f"{speed[name]:.1f}" for name, place in PARTS.items()}
+        whole = f"{sum(speed[name] for name in PARTS):.0f}"
+        rows.append((say("about.detection"), say("about.detection.text", whole=whole, images=speed["images"], **parts)))
     if "version" in metrics:
-        rows.append(("Made by", f"minircnn {metrics['version']}, {metrics['date']}, {metrics['machine']}"))
+        made = f"minircnn {metrics['version']}, {metrics['date']}, {metrics['machine']}"
+        rows.append((say("about.made"), html.escape(made)))
     return table(rows, "facts") if rows else ""
 
 
 def sizes(metrics: dict, truths: Sequence) -> str:
     """AP by COCO's three sizes, with the boxes in each."""
-    edges = ("area up to 32² pixels", "32² to 96²", "96² and more")
     counts = [0, 0, 0]
     for truth in truths:
         for x1, y1, x2, y2 in truth.boxes.astype(float):
             counts[sum((x2 - x1) * (y2 - y1) > most for _, most in SIZES[1:3])] += 1
-    head = "<thead><tr><th>size</th><th>AP</th><th>true boxes</th></tr></thead>"
+    head = f"<thead><tr><th>{say('size')}</th><th>AP</th><th>{say('truths')}</th></tr></thead>"
     body = "".join(
-        f"<tr><th>{name}, {edge}</th><td>{number(metrics[f'AP_{name}'])}</td><td>{count}</td></tr>"
-        for name, edge, count in zip(("small", "medium", "large"), edges, counts, strict=True)
+        f"<tr><th>{say(name)}</th><td>{number(metrics[f'AP_{name}'])}</td><td>{count}</td></tr>"
+        for name, count in zip(("small", "medium", "large"), counts, strict=True)
     )
     return f'<table class="sizes">{head}<tbody>{body}</tbody></table>'
 
@@ -86,7 +87,7 @@ def rivalry(metrics: dict) -> str:
             scores = [math.nan if row[name] is None else row[name] for row in run["history"]]
             lines.append(Line(epochs, scores, colour, dashed=dashed, dots=True))
     names = ("mAP50", "mAP75", "AP")
-    head = "".join(f"<th>{name}</th>" for name in ("started from", *names, "training"))
+    head = "".join(f"<th>{name}</th>" for name in (say("rival.started"), *names, say("rival.training")))
     body = "".join(
         f'<tr><th><i class="{colour}"></i>{html.escape(run["started_from"])}</th>'
         + "".join(f"<td>{number(run[name])}</td>" for name in names)
@@ -94,8 +95,7 @@ def rivalry(metrics: dict) -> str:
         for run, colour in ((metrics, "a"), (rival, "b"))
     )
     return (
-        "<h2>Two starts</h2><p>The same scenes and the same schedule from two starts. Solid lines are mAP50, dashed "
-        "ones mAP75, on the validation images; the figures are of the same images as everything else here.</p>"
+        f"<h2>{say('rival')}</h2><p>{say('rival.text')}</p>"
         f'<div class="pair"><figure>{chart(lines, "epoch", top=1.0)}</figure>'
         f'<div class="scroll"><table class="starts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         "</div></div>"

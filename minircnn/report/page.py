@@ -8,6 +8,7 @@ filled in. Nothing is loaded from anywhere.
 import csv
 import html
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
@@ -23,9 +24,12 @@ from minircnn.metrics.examples import Example, choose_examples
 from minircnn.report.charts import Line, chart, precision_recall_chart, smooth
 from minircnn.report.facts import about, duration, number, rivalry, sizes, true_boxes
 from minircnn.report.pictures import picture
+from minircnn.report.words import LANGUAGES, say, sentences
 from minircnn.training.run_folder import LOG_COLUMNS, RunFolder
 
-KEY = {"a": "right", "b": "wrong", "gap": "missed"}
+KEY = {"a": "key.right", "b": "key.wrong", "gap": "missed"}
+HEADINGS = ("run", "learning", "classes", "pr", "confusion", "worst", "best", "settings")
+HANGUL = re.compile("[가-힣]")
 
 
 def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detections], truths: Sequence[Sample]) -> None:
@@ -48,7 +52,10 @@ def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detecti
     frame = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
     page = frame.substitute(
         title=html.escape(f"Fast R-CNN, {settings['backbone']}"),
-        subtitle=html.escape(f"{len(names)} classes, measured on {evaluation.images} images; {metrics['weights']}"),
+        subtitle=say("subtitle", classes=len(names), images=evaluation.images, weights=metrics["weights"]),
+        **_chosen("ko" if any(HANGUL.search(name) for name in names) else "en"),
+        **{f"say_{key.replace('.', '_')}": say(key) for key in HEADINGS},
+        **{f"say_{key}_text": say(f"{key}.text") for key in HEADINGS if f"{key}.text" in sentences()},
         figures=_figures(metrics),
         about=about(metrics, settings, true_boxes(evaluation)),
         rivalry=rivalry(metrics),
@@ -57,12 +64,17 @@ def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detecti
         sizes=sizes(metrics, truths),
         precision_recall="".join(_precision_recall(row) for row in evaluation.classes if row.truths),
         confusion=_confusion(evaluation.confusion, names),
-        key=_key(KEY),
-        worst=_pictures(worst, detections, truths, names) or '<p class="soft">Not one mistake.</p>',
-        best=_pictures(best, detections, truths, names) or '<p class="soft">No image is without a mistake.</p>',
+        key=_key({style: say(key) for style, key in KEY.items()}),
+        worst=_pictures(worst, detections, truths, names) or f'<p class="soft">{say("worst.none")}</p>',
+        best=_pictures(best, detections, truths, names) or f'<p class="soft">{say("best.none")}</p>',
         settings=_settings(settings, metrics["skipped"]),
     )
     write_text(folder.report, page)
+
+
+def _chosen(language: str) -> dict[str, str]:
+    """Which of the two languages is shown first: Korean where a class has a Korean name."""
+    return {"first": language} | {f"{each}_checked": "checked" * (each == language) for each in LANGUAGES}
 
 
 def _read_log(path: Path) -> dict[str, np.ndarray]:
@@ -81,12 +93,12 @@ def _figures(metrics: dict) -> str:
     """The headline: name, figure, and what it means."""
     time = duration(metrics["train_seconds"])
     rows = (
-        ("mAP50", number(metrics["mAP50"]), "found and named, with a box that overlaps by half or more"),
-        ("mAP75", number(metrics["mAP75"]), "the same, with a box that fits: three quarters or more"),
-        ("AP", number(metrics["AP"]), "COCO’s mean over ten overlaps, 0.50 to 0.95"),
-        ("VOC07 mAP", number(metrics["voc07_mAP"]), "the eleven-point measure of the Fast R-CNN paper"),
-        ("Proposal recall", number(metrics["proposal_recall50"]), "share of garments that some proposal covers"),
-        ("Training time", time, "in training steps alone, without proposals and validation"),
+        ("mAP50", number(metrics["mAP50"]), say("mAP50")),
+        ("mAP75", number(metrics["mAP75"]), say("mAP75")),
+        ("AP", number(metrics["AP"]), say("AP")),
+        ("VOC07 mAP", number(metrics["voc07_mAP"]), say("voc07")),
+        (say("recall.name"), number(metrics["proposal_recall50"]), say("recall")),
+        (say("time.name"), time, say("time")),
     )
     return "".join(f'<div><dt>{n}</dt><dd class="value">{v}</dd><dd>{meaning}</dd></div>' for n, v, meaning in rows)
 
@@ -106,37 +118,25 @@ def _learning(log: dict[str, np.ndarray], history: list[dict]) -> str:
     top = 1.1 * float(np.quantile(log["loss"], 0.98)) if len(step) else None
     return (
         _figure(
-            "Loss",
-            {"ink": "total", "a": "class loss", "b": "box loss"},
+            "loss",
+            {"ink": say("loss.total"), "a": say("loss.cls"), "b": say("loss.bbox")},
             chart(losses, "step", top=top),
-            "How wrong the network is on its training images; the faint line is not smoothed.",
         )
+        + _figure("validation", {"a": "mAP50", "b": "mAP75", "c": "AP"}, chart(scores, "epoch", top=1.0))
+        + _figure("lr", {"ink": say("lr.key")}, chart([Line(step, log["lr"], "ink")], "step", log=True))
         + _figure(
-            "Validation",
-            {"a": "mAP50", "b": "mAP75", "c": "AP"},
-            chart(scores, "epoch", top=1.0),
-            "How well it does on images it does not learn from; the best AP chooses the weights.",
-        )
-        + _figure(
-            "Learning rate",
-            {"ink": "learning rate"},
-            chart([Line(step, log["lr"], "ink")], "step", log=True),
-            "How far each step goes; logarithmic, so that a drop to a tenth is one line down.",
-        )
-        + _figure(
-            "Foreground",
-            {"ink": "share of the sampled RoIs"},
+            "foreground",
+            {"ink": say("foreground.key")},
             chart(
                 [Line(step, log["foreground"], "ink", faint=True), Line(step, smooth(log["foreground"]), "ink")], "step"
             ),
-            "How many of the regions in a step hold a garment; only these teach the boxes.",
         )
     )
 
 
-def _figure(title: str, key: dict[str, str], drawing: str, meaning: str) -> str:
-    key_line = f'<div class="key">{_key(key)}</div>'
-    return f"<figure><h3>{title}</h3>{key_line}{drawing}<figcaption>{meaning}</figcaption></figure>"
+def _figure(name: str, key: dict[str, str], drawing: str) -> str:
+    key_line, meaning = f'<div class="key">{_key(key)}</div>', say(f"{name}.text")
+    return f"<figure><h3>{say(name)}</h3>{key_line}{drawing}<figcaption>{meaning}</figcaption></figure>"
 
 
 def _key(entries: dict[str, str]) -> str:
@@ -147,7 +147,10 @@ def _key(entries: dict[str, str]) -> str:
 def _class_table(classes: Sequence[ClassMeasures], metrics: dict) -> str:
     head = "".join(
         f"<th>{title}</th>"
-        for title in ("class", "AP50", "AP75", "AP", "VOC07", "precision", "recall", "at score", "true boxes")
+        for title in (
+            *(say("class"), "AP50", "AP75", "AP", "VOC07"),
+            *(say("precision"), say("recall.column"), say("at"), say("truths")),
+        )
     )
     body = "".join(
         f'<tr><th>{html.escape(row.name)}</th><td class="bar" style="--share: {100 * (row.AP50 or 0):.0f}%">'
@@ -159,7 +162,7 @@ def _class_table(classes: Sequence[ClassMeasures], metrics: dict) -> str:
     sums = f"<td></td><td></td><td></td><td>{sum(row.truths for row in classes)}</td>"
     return (
         f'<table class="classes"><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
-        f"<tfoot><tr><th>mean, sum</th>{means}{sums}</tr></tfoot></table>"
+        f"<tfoot><tr><th>{say('mean')}</th>{means}{sums}</tr></tfoot></table>"
     )
 
 
@@ -179,7 +182,7 @@ def _confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
     """Rows and columns in class order, background last; shaded by the share of the row."""
     order = [*range(1, len(matrix)), 0]
     titles = [html.escape(name) for name in names]
-    head = "".join(f"<th><span>{title}</span></th>" for title in [*titles, "missed"])
+    head = "".join(f"<th><span>{title}</span></th>" for title in [*titles, say("missed")])
     body = []
     for true in order:
         total = max(1, int(matrix[true].sum()))
@@ -189,7 +192,7 @@ def _confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
             colour = "--hit" if true == said else "--slip"
             shade = f' style="background: rgba(var({colour}), {0.1 + 0.6 * count / total:.2f})"' if count else ""
             cells.append(f"<td{shade}>{count or ''}</td>")
-        title = "nothing there" if true == 0 else titles[true - 1]
+        title = say("nothing") if true == 0 else titles[true - 1]
         body.append(f"<tr><th>{title}</th>{''.join(cells)}</tr>")
     return f'<table class="confusion"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
 
@@ -200,11 +203,11 @@ def _pictures(examples: list[Example], detections: Sequence[Detections], truths:
 
 def _settings(settings: dict, skipped: Sequence[str]) -> str:
     rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in _flat(settings))
-    parts = [f"<details><summary>Show all settings</summary><table>{rows}</table></details>"]
+    parts = [f"<details><summary>{say('settings.all')}</summary><table>{rows}</table></details>"]
     if skipped:
         sentences = "".join(f"<tr><td>{html.escape(sentence)}</td></tr>" for sentence in skipped)
         parts.append(
-            f"<details><summary>{len(skipped)} files were skipped</summary><table>{sentences}</table></details>"
+            f"<details><summary>{say('skipped', count=len(skipped))}</summary><table>{sentences}</table></details>"
         )
     return "".join(parts)
 

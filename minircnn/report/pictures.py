@@ -15,6 +15,7 @@ from minircnn.boxes import iou_matrix
 from minircnn.data import Sample, read_image
 from minircnn.detection import Detections
 from minircnn.metrics.examples import Example
+from minircnn.report.words import LANGUAGES, both, filled
 
 PICTURE_SIDE = 360  # pixels; keeps twelve pictures well under a megabyte
 LABEL = (0.024, 0.06)  # width of a letter and height of a line, in widths of the picture as the page shows it
@@ -30,9 +31,16 @@ def picture(example: Example, found: Detections, truth: Sample, names: Sequence[
     content = io.BytesIO()
     photograph.save(content, "JPEG", quality=85)
     data = base64.b64encode(content.getvalue()).decode()
-    caption = html.escape(f"{example.caption} ({truth.image_id})")
-    frame = f'<img alt="{caption}" src="data:image/jpeg;base64,{data}">{_boxes(boxes, truth)}'
+    caption = both({language: f"{_caption(example, language)} ({truth.image_id})" for language in LANGUAGES})
+    english = html.escape(f"{example.caption} ({truth.image_id})")
+    frame = f'<img alt="{english}" src="data:image/jpeg;base64,{data}">{_boxes(boxes, truth)}'
     return f'<figure><div class="frame">{frame}</div><figcaption>{caption}</figcaption></figure>'
+
+
+def _caption(example: Example, language: str) -> str:
+    """What went wrong, or how well all of it fits."""
+    said = ((filled(f"picture.{kind}", language, **dict(places)), times) for (kind, places), times in example.reasons)
+    return "; ".join(text if times == 1 else f"{times} × {text}" for text, times in said)
 
 
 def _boxes(boxes: Sequence[tuple[np.ndarray, str, str]], truth: Sample) -> str:

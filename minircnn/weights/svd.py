@@ -34,8 +34,8 @@ def truncate(weight: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, flo
 def usual_ranks(hidden6: int, hidden7: int) -> tuple[int, int]:
     """Singular values that fc6 and fc7 of these widths keep if nobody says: the paper's 1024 and 256 of 4096 each.
 
-    256 of 4096 are a sixteenth, but 16 of 256 are too few: the demo's detector falls from mAP50 0.763 to 0.614 with them,
-    and to 0.759 with a quarter (docs/performance.md).
+    256 of 4096 are a sixteenth, but 16 of 256 are too few: with them the demo's detector falls from mAP50 0.763 to
+    0.614, and with a quarter to 0.759 (docs/performance.md).
     """
     return max(1, hidden6 // 4), max(1, min(hidden7 // 4, 256))
 

@@ -11,8 +11,11 @@ function at(coordinate) {
   return (coordinate + 0.5) * CELL;
 }
 
-/** The grid: `cell(row, column)` gives { text, style, attributes } of each. `above` is drawn over it. */
-function gridOf(H, W, { label, cell, below = [], above = [], edge = EDGE, baseline = 18 }) {
+/**
+ * The grid: `cell(row, column)` gives { text, style, attributes } of each. `above` is drawn over it, and `boxes`, which
+ * `dragBox` takes, with their sides under the numbers, so that no dash runs through a digit.
+ */
+function gridOf(H, W, { label, cell, below = [], boxes = [], above = [], edge = EDGE, baseline = 18 }) {
   const box = [-edge, -edge, W * CELL + 2 * edge, H * CELL + 2 * edge];
   const rows = Array.from({ length: H }, (_, row) => row);
   const columns = Array.from({ length: W }, (_, column) => column);
@@ -43,7 +46,7 @@ function gridOf(H, W, { label, cell, below = [], above = [], edge = EDGE, baseli
         }),
       ),
     ),
-    h("g", {}, below),
+    h("g", {}, below, boxes.map(outlineOf)),
     h(
       "g",
       {},
@@ -55,7 +58,7 @@ function gridOf(H, W, { label, cell, below = [], above = [], edge = EDGE, baseli
         }),
       ),
     ),
-    h("g", {}, above),
+    h("g", {}, boxes.map(dragBox), above),
   );
 }
 
@@ -71,7 +74,14 @@ function cellsRect({ h1, h2, w1, w2 }, style, inset = 0) {
   });
 }
 
-/** A box in image pixels, dashed, with a tag to move it by and a corner to stretch it by. */
+/** The sides of a box in image pixels, dashed. */
+function outlineOf({ box, scale, style }) {
+  const [x1, y1, x2, y2] = box.map((corner) => at(corner * scale));
+  const sides = { x: x1, y: y1, width: Math.max(x2 - x1, 0), height: Math.max(y2 - y1, 0) };
+  return h("g", { class: `box ${style}` }, h("rect", { class: "outline", ...sides }));
+}
+
+/** What a box in image pixels is dragged by: a tag to move it, a corner to stretch it. */
 function dragBox({ name, label, box, scale, size: [H, W], style, onmove }) {
   const cells = box.map((corner) => corner * scale);
   const [x1, y1, x2, y2] = cells.map(at);
@@ -81,7 +91,6 @@ function dragBox({ name, label, box, scale, size: [H, W], style, onmove }) {
   return h(
     "g",
     { class: `box ${style}` },
-    h("rect", { class: "outline", x: x1, y: y1, width: Math.max(x2 - x1, 0), height: Math.max(y2 - y1, 0) }),
     handle(
       `${name} move`,
       words("drag.move", { name: label }),

@@ -25,17 +25,15 @@ figure("pool", ({ scenario, roi, disjoint }, found) => {
       bins.map((bin) => cellsRect(bin, `bin ${style}`, 3)),
       [...winners].filter((winner) => winner >= 0).map((winner) => cellsRect(cellOf(winner, W), "won", 5)),
     ],
-    above: rois.map((box, r) =>
-      dragBox({
-        name: `roi ${r}`,
-        label: roiName(r),
-        box,
-        scale,
-        size: [H, W],
-        style: `roi${r % 3}${r === roi ? " chosen" : ""}`,
-        onmove: (moved) => change({ roi: r, scenario: { ...scenario, rois: replaced(scenario.rois, r, moved) } }),
-      }),
-    ),
+    boxes: rois.map((box, r) => ({
+      name: `roi ${r}`,
+      label: roiName(r),
+      box,
+      scale,
+      size: [H, W],
+      style: `roi${r % 3}${r === roi ? " chosen" : ""}`,
+      onmove: (moved) => change({ roi: r, scenario: { ...scenario, rois: replaced(scenario.rois, r, moved) } }),
+    })),
   });
   return [
     h(

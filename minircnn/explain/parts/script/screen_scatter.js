@@ -29,19 +29,17 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
         text: touched ? (place) => svgNumber(`total ${sent} ${tick} ${row} ${column}`, value, place, 4) : null,
       };
     },
+    boxes: rois.map((box, r) => ({
+      name: `backward roi ${r}`,
+      label: roiName(r),
+      box,
+      scale,
+      size: [H, W],
+      style: `roi${r % 3}${current?.r === r ? " chosen" : ""}`,
+      onmove: (moved) => changeScenario({ rois: replaced(state.scenario.rois, r, moved) }),
+    })),
     above: [
       cellsRect({ h1: cell[0], h2: cell[0] + 1, w1: cell[1], w2: cell[1] + 1 }, "watched"),
-      rois.map((box, r) =>
-        dragBox({
-          name: `backward roi ${r}`,
-          label: roiName(r),
-          box,
-          scale,
-          size: [H, W],
-          style: `roi${r % 3}${current?.r === r ? " chosen" : ""}`,
-          onmove: (moved) => changeScenario({ rois: replaced(state.scenario.rois, r, moved) }),
-        }),
-      ),
       current && current.row >= 0 ? cellsRect(current.bin, `bin lit roi${current.r % 3}`, 3) : null,
     ],
   });

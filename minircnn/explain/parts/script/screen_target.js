@@ -50,19 +50,21 @@ function field(scenario, found, r) {
     label: words("target.field"),
     cell: () => ({ style: "blank", text: (place) => h("text", place) }),
     below: foreground ? [h("rect", { class: "predicted", x: x1, y: y1, width: x2 - x1, height: y2 - y1 })] : [],
-    above: [
-      foreground
-        ? dragBox({
-            name: `truth ${r}`,
-            label: "G",
-            box: truth[r],
-            scale,
-            size,
-            style: "truth chosen",
-            onmove: (moved) => changeScenario({ truth: replaced(state.scenario.truth, r, moved) }),
-          })
-        : null,
-      dragBox({
+    boxes: [
+      ...(foreground
+        ? [
+            {
+              name: `truth ${r}`,
+              label: "G",
+              box: truth[r],
+              scale,
+              size,
+              style: "truth chosen",
+              onmove: (moved) => changeScenario({ truth: replaced(state.scenario.truth, r, moved) }),
+            },
+          ]
+        : []),
+      {
         name: `proposal ${r}`,
         label: "P",
         box: rois[r],
@@ -70,7 +72,7 @@ function field(scenario, found, r) {
         size,
         style: `roi${r % 3} chosen`,
         onmove: (moved) => changeScenario({ rois: replaced(state.scenario.rois, r, moved) }),
-      }),
+      },
     ],
   });
 }
