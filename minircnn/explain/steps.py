@@ -112,7 +112,7 @@ STEPS = (
         ("Through a fully connected layer", "완전 연결층을 지나"),
         (
             "dx = dy · weightᵀ goes on; dweight = xᵀ · dy is kept for SGD.",
-            "dx = dy · weightᵀ는 계속 거슬러 가고, dweight = xᵀ · dy는 SGD를 위해 남깁니다.",
+            "dx = dy · weightᵀ는 계속 거슬러 올라가고, dweight = xᵀ · dy는 SGD를 위해 남깁니다.",
         ),
     ),
     Step(
