@@ -1,6 +1,7 @@
 """What a program meets outside: no streams, a notebook's backend, no libGL, SIGTERM, drives that refuse things."""
 
 import errno
+import importlib.metadata
 import json
 import mmap
 import os
@@ -282,3 +283,14 @@ def test_columns_line_up_beside_names_in_hangul():
     assert padded("앵클부츠", 12) == "앵클부츠    "
     assert padded("Ankle boot", 12) == "Ankle boot  "
     assert padded("ｆｕｌｌ", 4) == "ｆｕｌｌ"
+
+
+def test_an_editable_install_keeps_its_types():
+    """As a path; type checkers do not follow the import hook that setuptools would else leave."""
+    installed = importlib.metadata.distributions(name="minircnn")
+    files = [file for distribution in installed for file in distribution.files or []]
+    paths = [file.locate() for file in files if file.name.endswith(".pth")]
+    if not paths:
+        pytest.skip("installed as a copy")
+    (folder,) = Path(paths[0]).read_text(encoding="utf-8").split("\n")[:1]
+    assert (Path(folder) / "minircnn" / "py.typed").is_file()

@@ -63,7 +63,7 @@ def _unreached(data: TrainingData, settings: TrainSettings) -> str:
 
 def run_bytes(model: FastRCNN) -> float:
     """What a run's model files take on the disk: two checkpoints of weights and velocities, and the best weights."""
-    return 5.0 * sum(parameter.value.nbytes for _, parameter in model.named_parameters())
+    return float(sum(p.value.nbytes * (5 if p.learns else 3) for _, p in model.named_parameters()))
 
 
 def check_room(model: FastRCNN, run: Path) -> None:
