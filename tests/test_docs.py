@@ -1,5 +1,6 @@
 """The pages under docs/ and the READMEs: their numbers, their links, and that the Korean ones grow with the English."""
 
+import ast
 import doctest
 import importlib
 import inspect
@@ -189,3 +190,18 @@ def test_every_page_is_in_a_table_of_contents():
             entries = [line for line in block.splitlines() if line and not line.startswith(":")]
             listed |= {(path.parent / f"{entry}.md").resolve() for entry in entries}
     assert {path.resolve() for path in PAGES} - listed == {DOCS / "index.md"}
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_without_pytorch_the_site_shows_its_example_and_does_not_run_it(monkeypatch, there):
+    """An example that ends its program would end Sphinx with it, quietly."""
+    tree = ast.parse((DOCS / "conf.py").read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if getattr(node, "name", "") == "examples_to_run"]
+    room = {"importlib": importlib, "re": re, "HERE": DOCS}
+    exec(compile(tree, "conf.py", "exec"), room)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: there or None)
+    pattern = room["examples_to_run"]()
+    run = [
+        path.name[:2] for path in sorted((ROOT / "examples").glob("[0-9]*.py")) if re.search(pattern, f"/{path.name}")
+    ]
+    assert run == [f"{n:02}" for n in range(1, 15 if there else 14)]
