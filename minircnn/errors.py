@@ -10,4 +10,11 @@ class InputError(ValueError):
 
 
 class NotFinite(InputError):
-    """A loss or a weight has become NaN or infinite: training diverged."""
+    """A loss or a weight has become NaN or infinite: training diverged.
+
+    `fact` is the sentence without its remedy, for whoever knows a better one.
+    """
+
+    def __init__(self, fact: str):
+        super().__init__(f"{fact}; did training diverge? Lower the learning rate")
+        self.fact = fact
