@@ -70,17 +70,17 @@ def save_checkpoint(
     optimiser: SGD,
     order: np.ndarray,
     state: TrainingState,
-    contents: dict[str, np.ndarray],
+    contents: dict[str, np.ndarray] | None = None,
 ) -> None:
     """Write everything that training needs to go on from here; what stood at `path` is kept at `former`.
 
     order : the current epoch's permutation of the training images
-    contents : digests of the images and boxes of each split
+    contents : digests of the images and boxes of each split, where a resumed run is to notice that they changed
     """
     tensors = {name: parameter.value for name, parameter in model.named_parameters()}
     tensors |= {f"velocity.{name}": velocity for name, velocity in optimiser.velocity.items()}
     tensors |= {"offsets.mean": model.statistics.mean, "offsets.std": model.statistics.std, "order": order}
-    tensors |= {f"contents.{split}": digests for split, digests in contents.items()}
+    tensors |= {f"contents.{split}": digests for split, digests in (contents or {}).items()}
     write_tensors(path, tensors, describe(model) | {"training": vars(state)}, former)
 
 
