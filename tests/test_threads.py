@@ -147,3 +147,33 @@ def test_loops_of_other_sources_are_thrown_away(tmp_path):
     assert not index.exists()
     stamp.write_text("no JSON")
     throw_away_the_unusable(folder)
+
+
+PATIENT = """
+import os
+import numpy as np
+from minircnn.kernels.roi_pool import roi_pool_forward
+roi_pool_forward(np.zeros((1, 8, 8, 2), np.float32), np.array([[0, 0, 0, 3, 3]], np.float32), 2, 1.0)
+print(sorted(name for name in os.environ if name in ("GOMP_SPINCOUNT", "KMP_BLOCKTIME")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "spins", "left"),
+    [
+        ({}, "1000", "[]"),  # ours, and nothing stays in the environment for others
+        ({"GOMP_SPINCOUNT": "77"}, "77", "['GOMP_SPINCOUNT']"),
+        ({"OMP_WAIT_POLICY": "active"}, "30000000000", "[]"),
+    ],
+)
+def test_threads_lie_down_soon_unless_the_user_says_otherwise(monkeypatch, given, spins, left):
+    """GNU's OpenMP itself tells how long its threads wait busily."""
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ({"OMP_DISPLAY_ENV": "verbose"} | given).items():
+        monkeypatch.setenv(name, value)
+    done = run(PATIENT)
+    if "GOMP_SPINCOUNT" not in done.stderr:
+        pytest.skip("another OpenMP than GNU's")
+    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
+    assert done.stdout.strip() == left
