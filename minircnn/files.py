@@ -139,13 +139,19 @@ def _json(path: Path, remedy: str) -> object:
 
 def check_creatable(folder: Path) -> None:
     """InputError unless a folder that is not there yet could be made; makes nothing."""
-    above = folder.absolute().parent
-    while not above.exists():
-        above = above.parent
+    above = nearest(folder.absolute().parent)
     if not above.is_dir():
         raise InputError(f"{folder} cannot be made ({above} is a file); choose another folder")
     if not os.access(above, os.W_OK | os.X_OK):
         raise InputError(f"{folder} cannot be made ({above}: Permission denied); choose another folder")
+
+
+def nearest(path: Path) -> Path:
+    """The path itself, or the folder above it that is there."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
 
 
 def reason(error: OSError) -> str:

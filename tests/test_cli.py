@@ -87,6 +87,13 @@ def test_eval_on_other_classes_says_which(scenes, tmp_path):
             assert "m.safetensors was not taught T-shirt/top, Trouser, Pullover, Dress, Sandal, " in done.output
 
 
+def test_eval_of_data_that_is_not_there_says_so(tmp_path):
+    save_model(tmp_path / "m.safetensors", FastRCNN(vgg_small(), 1, np.random.default_rng(0), ("hat",)))
+    done = CliRunner().invoke(app, ["eval", str(tmp_path / "m.safetensors"), "--data", str(tmp_path / "nowhere")])
+    assert done.exit_code == 2
+    assert "no such folder" in done.output
+
+
 def assert_one_sentence(done, *parts):
     assert done.returncode == 2
     lines = done.stderr.strip().splitlines()

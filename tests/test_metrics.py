@@ -13,6 +13,7 @@ from minircnn.metrics.coco import coco_ap, coco_truth
 from minircnn.metrics.confusion import NOTHING, confusion_matrix, match_image
 from minircnn.metrics.examples import choose_examples, judge_image
 from minircnn.metrics.voc import Curve, average_precision, best_point, iou_with_last_pixel, precision_recall
+from minircnn.report.pictures import caption
 
 NAMES = ("coat", "bag", "sandal")
 
@@ -351,7 +352,7 @@ COAT, BAG = (0, 0, 50, 50), (100, 100, 150, 150)
 
 
 @pytest.mark.parametrize(
-    ("found", "caption", "mistakes"),
+    ("found", "words", "mistakes"),
     [
         ([(1, 0.9, *COAT), (2, 0.8, *BAG)], "all 2 right, mean IoU 1.00", 0),
         ([(1, 0.9, *COAT), (2, 0.8, 100, 100, 150, 140)], "all 2 right, mean IoU 0.90", 0),
@@ -370,9 +371,9 @@ COAT, BAG = (0, 0, 50, 50), (100, 100, 150, 150)
         ([], "coat missed; bag missed", 2),
     ],
 )  # fmt: skip
-def test_judgement_says_what_went_wrong(found, caption, mistakes):
+def test_judgement_says_what_went_wrong(found, words, mistakes):
     example = judge_image(7, _found(*found), _truth((1, *COAT), (2, *BAG)), NAMES)
-    assert example.caption == caption
+    assert caption(example, "en") == words
     assert example.mistakes == mistakes
     assert example.image == 7
     shown = [i for i, row in enumerate(found) if row[1] >= 0.5]
@@ -389,7 +390,7 @@ def test_judgement_names_the_boxes():
 def test_miss_beside_a_match_is_not_called_weak():
     """The one detection also overlaps the second coat by two thirds, but it is the first one's."""
     example = judge_image(0, _found((1, 0.9, *COAT)), _truth((1, *COAT), (1, 0, 10, 50, 60)), NAMES)
-    assert example.caption == "coat missed"
+    assert caption(example, "en") == "coat missed"
 
 
 def test_worst_is_most_mistakes_before_least_quality():
@@ -401,7 +402,7 @@ def test_worst_is_most_mistakes_before_least_quality():
 
 def test_empty_image_is_neither_good_nor_bad():
     example = judge_image(0, _found(), _truth(), NAMES)
-    assert example.caption == "nothing there, nothing said"
+    assert caption(example, "en") == "nothing there, nothing said"
     assert choose_examples([_found()], [_truth()], NAMES) == ([], [])
 
 

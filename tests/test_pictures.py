@@ -101,13 +101,42 @@ def test_what_has_changed_is_done_again(photographs, tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"model": "two"}, {"score": 0.1}])
-def test_another_model_begins_again_and_says_so(photographs, tmp_path, change):
+def test_another_model_does_its_images_again_and_drops_no_entry(photographs, tmp_path, change):
     out = tmp_path / "found"
     do(folder := opened(out, [photographs]))
     folder.write_lists()
-    folder = opened(out, [photographs], **change)
-    assert len(folder.remaining) == 5
-    assert folder.notes == [f"the 5 pictures listed in {out} are of another model or --score: its lists begin again"]
+    images = [photographs / "b.png", photographs / "d.png"]
+    folder = opened(out, images, **change)
+    assert folder.remaining == images
+    assert folder.notes == [f"2 pictures in {out} are done again: of another model or --score, or a changed image"]
+    do(folder, most=1)
+    folder.write_lists()  # stopped half-way
+    assert sorted(lists(out)) == ["a.png", "b.png", "c.png", "d.png", "e.png"]
+    assert opened(out, images, **change).remaining == images[1:]
+    assert len(opened(out, [photographs]).remaining) == 1  # b.png, which the other model has done meanwhile
+
+
+def test_a_model_of_other_classes_is_refused_and_nothing_lost(photographs, tmp_path):
+    out = tmp_path / "found"
+    do(folder := opened(out, [photographs]))
+    folder.write_lists()
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(
+        InputError, match=r"lists pictures of a model of other classes \(hat, …\); choose another --out"
+    ):
+        PictureFolder(out, list_images([photographs], out)[0], ("coat",), {"model": "one"})
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_pictures_that_were_taken_away_keep_their_entries(photographs, tmp_path):
+    out = tmp_path / "found"
+    do(folder := opened(out, [photographs]))
+    folder.write_lists()
+    (out / "0001-a.jpg").unlink()
+    folder = opened(out, [photographs / "e.png"])
+    folder.write_lists()
+    assert sorted(lists(out)) == ["a.png", "b.png", "c.png", "d.png", "e.png"]
+    assert [path.name for path in opened(out, [photographs]).remaining] == ["a.png"]
 
 
 def test_a_process_that_ends_between_the_two_lists_costs_only_what_was_new(photographs, tmp_path, monkeypatch):

@@ -282,6 +282,20 @@ def test_proposals_of_other_settings_are_named(tmp_path):
     assert again.notes == []
 
 
+def test_a_whole_cache_that_may_only_be_read_serves(tmp_path, monkeypatch):
+    samples = [_sample(tmp_path, "0", seed=0)]
+    ProposalCache(tmp_path / "cache", SETTINGS).fill(samples, workers=1)
+    for path in (tmp_path / "cache").glob("settings-*.json"):
+        path.unlink()
+
+    def refuse(path, *_):
+        raise InputError(f"{path} cannot be written (Read-only file system)")
+
+    for name in ("write_json", "write_bytes"):
+        monkeypatch.setattr(proposal_cache, name, refuse)
+    assert ProposalCache(tmp_path / "cache", SETTINGS).fill(samples, workers=1) == []
+
+
 def test_fill_with_processes_equals_fill_without(tmp_path):
     samples = [_sample(tmp_path, f"{i}", seed=i) for i in range(4)]
     (tmp_path / "1.png").write_bytes(b"no image")

@@ -338,6 +338,7 @@ def log_of(folder, losses):
         ([2.5, 2.0, 1.5, 1.2, 1.1], "last.safetensors"),
         ([2.5, 2.0, 1.5, 1.2, 90.0], "previous.safetensors"),  # finite, and ruined
         ([2.5, 2.0, 1.5, float("nan"), float("nan")], "previous.safetensors"),
+        ([2.5, 2.0, 1.5, 1.2, float("nan")], "previous.safetensors"),
         ([2.5, 90.0, 1e9, 1e20], None),
         ([2.5, 2.0], None),  # nothing was logged after them
         ([], None),
@@ -350,7 +351,7 @@ def test_a_diverged_run_names_what_is_sound_and_a_command_that_works(scenes, tmp
     for training.step in (45, 85):
         training.save()
     log_of(folder, losses)
-    words = way_out(folder, training.settings)
+    words = way_out(folder, training.settings, [])
     assert (
         f"{sound} (step {45 if sound and 'previous' in sound else 85}) is sound" if sound else "no checkpoint"
     ) in words
@@ -362,6 +363,15 @@ def test_a_diverged_run_names_what_is_sound_and_a_command_that_works(scenes, tmp
         assert done.exit_code == 0, done.output
         again = RunFolder(tmp_path / "run-2").read_settings()
         assert (again.seed, again.images_per_step, again.frozen_blocks) == (7, 2, 0)
+
+
+def test_where_no_checkpoint_is_sound_the_best_weights_may_be(scenes, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    training = train(folder.path, settings(scenes))
+    log_of(folder, [2.5, 90.0, 1e9])
+    history = [{"step": 4, "AP": 0.1}, {"step": 8, "AP": 0.2}, {"step": 12, "AP": 0.0}]
+    assert "best.safetensors (step 8) is sound" in way_out(folder, training.settings, history)
+    assert "no checkpoint of it is sound" in way_out(folder, training.settings, [{"step": 4, "AP": 0.0}])
 
 
 def test_a_run_with_far_too_high_a_rate_ends_with_the_way_out(scenes, tmp_path):

@@ -33,7 +33,7 @@ def evaluate(
     check_figures(json)
     detector = load_model(model)
     kept = f"the proposals so far are in {proposals}" if proposals else "nothing was written"
-    notes = _check_classes(detector.class_names, model, data)
+    notes = _check_classes(detector.class_names, model, data) if data.is_dir() else []
     with Console() as console, tempfile.TemporaryDirectory() as scratch, on_interrupt(kept):
         samples = DeepFashion2(data / split, classes=detector.class_names, limit=limit, skip_bad=skip_bad)
         cache = ProposalCache(proposals or scratch, ProposalSettings())

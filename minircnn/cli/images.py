@@ -71,3 +71,9 @@ def _opens(path: Path) -> bool:
     except InputError:
         return False
     return True
+
+
+def state(path: Path) -> str:
+    """Size and time of change: an image that was changed is another one."""
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"

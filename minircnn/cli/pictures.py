@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from minircnn.cli.images import state
 from minircnn.cli.jpeg import MADE_BY, is_own_picture, jpeg
 from minircnn.detection import Detections
 from minircnn.errors import InputError
@@ -26,7 +27,7 @@ from minircnn.files import (
     read_json_list,
     reason,
     write_bytes,
-)  # fmt: skip
+)
 from minircnn.metrics import coco_results
 from minircnn.report.drawing import contact_sheet, draw_detections, fitted
 
@@ -49,7 +50,7 @@ class PictureFolder:
     out : folder, made when the first file is written
     images : the paths that will be drawn, each once
     class_names : K names
-    made_with : what else a picture depends on, JSON-ready; where the folder's differs, its list begins again
+    made_with : what else a picture depends on, JSON-ready; one that was made with something else is done again
     score : what scores less is not shown
     sheet : file for all pictures on one, or None
 
@@ -60,7 +61,8 @@ class PictureFolder:
 
     Raises
     ------
-    InputError : something stands where a file will go that is an input, or that `detect` did not make
+    InputError : something stands where a file will go that is an input, or that `detect` did not make; or the lists
+        there are of other classes
     """
 
     def __init__(
@@ -82,33 +84,33 @@ class PictureFolder:
         self._check()
         if kept := len(images) - len(self.remaining):
             self.notes.append(f"{kept} of {len(images)} pictures are in {out} already, of these images by this model")
+        if again := sum(str(path) in self._done for path in self.remaining):
+            self.notes.append(
+                f"{again} pictures in {out} are done again: of another model or --score, or a changed image"
+            )
 
     def _read_lists(self) -> dict[str, Found]:
-        """What the lists there say, less what is not as they say any more; empty where they are of another model."""
+        """What the lists there say, less images whose results were not written; InputError of other classes."""
         if not self._is_own_list(self.list) or not self._is_own_list(self.results):
             return {}
         listed, results = read_json(self.list, REMEDY), read_json_list(self.results, REMEDY)
-        of_image: dict[int, list[dict]] = {}
         try:
+            classes = [row["name"] for row in listed["categories"]]
+            if listed["images"] and classes != list(self.class_names):
+                raise InputError(f"{self.list} lists pictures of a model of other classes ({classes[0]}, …); {REMEDY}")
+            of_image: dict[int, list[dict]] = {row["id"]: [] for row in listed["images"]}
             for row in results:
-                of_image.setdefault(row["image_id"], []).append(row)
-            rows = [row for row in listed["images"] if len(of_image.get(row["id"], [])) == row["detections"]]
-            drawn = [row for row in rows if is_own_picture(self.out / row["picture"])]
-            there = {row["file_name"]: Found(row, of_image.get(row["id"], [])) for row in drawn}
-        except (KeyError, TypeError, AttributeError):  # of a former version
-            there = {}
-        if listed["info"].get("made_with") == self.made_with:
-            return there
-        if listed.get("images"):
-            self.notes.append(
-                f"the {len(listed['images'])} pictures listed in {self.out} are of another model or --score: "
-                "its lists begin again"
-            )
-        return {}
+                of_image[row["image_id"]].append(row)
+            rows = [row for row in listed["images"] if len(of_image[row["id"]]) == row["detections"]]
+            return {row["file_name"]: Found(row, of_image[row["id"]]) for row in rows}
+        except (KeyError, TypeError, IndexError) as error:
+            raise InputError(f"{self.list} is not as {MADE_BY} writes it ({error!r}); {REMEDY}") from None
 
     def _is_done(self, path: Path) -> bool:
-        found = self._done.get(str(path))
-        return found is not None and found.listed["state"] == _state(path)
+        if (found := self._done.get(str(path))) is None:
+            return False
+        same = (found.listed["made_with"], found.listed["state"]) == (self.made_with, state(path))
+        return same and is_own_picture(self.out / found.listed["picture"])
 
     def _numbered(self) -> tuple[dict[Path, int], dict[Path, Path]]:
         """A number and a file for each image; an image that is in the lists keeps its own.
@@ -179,8 +181,8 @@ class PictureFolder:
         for result in results:
             result["category_name"] = self.class_names[result["category_id"] - 1]
         listed = {"id": number, "file_name": str(path), "height": size[0], "width": size[1]}
-        listed |= {"picture": target.name, "state": _state(path), "detections": len(results)}
-        self._done[str(path)] = Found(listed, results)
+        listed |= {"picture": target.name, "state": state(path), "made_with": self.made_with}
+        self._done[str(path)] = Found(listed | {"detections": len(results)}, results)
 
     def write_lists(self) -> None:
         """Write images.json and detections.json: of what was there, and of what was added so far.
@@ -200,7 +202,7 @@ class PictureFolder:
     def _write_lists(self) -> None:
         rows = sorted(self._done.values(), key=lambda found: found.listed["id"])
         results = json_bytes([result for found in rows for result in found.results])
-        info = {"made_by": MADE_BY, "made_with": self.made_with, "results": _digest(results)}
+        info = {"made_by": MADE_BY, "results": _digest(results)}
         if self.results.exists():
             info["results_before"] = _digest(self.results.read_bytes())
         listed = {
@@ -238,12 +240,6 @@ def _cut(stem: str, prefix: str = "") -> str:
     while len(os.fsencode(f"{prefix}{stem}.jpg")) > LONGEST_NAME:
         stem = stem[:-1]
     return f"{prefix}{stem}.jpg"
-
-
-def _state(path: Path) -> str:
-    """Size and time of change: an image that was changed is another one."""
-    status = path.stat()
-    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _digest(content: bytes) -> str:

@@ -133,10 +133,6 @@ class DeepFashion2(Sequence[Sample]):
         """The samples' ids, without their boxes."""
         return (_image_id(self._index.name(row)) for row in self._rows.tolist())
 
-    def boxes_count(self) -> int:
-        """True boxes of all samples together."""
-        return sum(len(self._index.items(row)[1]) for row in self._rows.tolist())
-
     def class_counts(self) -> np.ndarray:
         """(K + 1,) int64: true boxes of each label; those of 0, the background, are none."""
         counts = np.zeros(len(self.class_names) + 1, np.int64)

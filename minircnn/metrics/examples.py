@@ -1,4 +1,4 @@
-"""Which images to look at: where nothing is wrong and where most is, and what went wrong, in words."""
+"""Which images to look at: where nothing is wrong and where most is, and what went wrong."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,17 +10,7 @@ from minircnn.boxes import iou_matrix
 from minircnn.metrics.confusion import NOTHING, SHOWN_SCORE, match_image
 from minircnn.metrics.inputs import Found, Truth
 
-SAID = {  # what can be said of an image: kind → English
-    "taken": "{one} taken for {other}",
-    "askew": "{one} found askew, IoU {figure}",
-    "twice": "{one} found twice",
-    "false": "{one} where there is none",
-    "missed": "{one} missed",
-    "weak": "{one} missed, scored only {figure}",
-    "right": "all {count} right, mean IoU {figure}",
-    "nothing": "nothing there, nothing said",
-}
-Reason = tuple[str, tuple[tuple[str, str], ...]]  # a kind, and what stands in its places
+Reason = tuple[str, tuple[tuple[str, str], ...]]  # a kind, which report/words.json puts in words, and its places
 NEAR = 0.1  # IoU from which a wrong box was meant for a garment
 
 
@@ -45,12 +35,6 @@ class Example:
     mistakes: int
     quality: float
     reasons: tuple[tuple[Reason, int], ...]
-
-    @property
-    def caption(self) -> str:
-        """The reasons in English; the report says them in two languages."""
-        said = ((SAID[kind].format(**dict(places)), times) for (kind, places), times in self.reasons)
-        return "; ".join(text if times == 1 else f"{times} × {text}" for text, times in said)
 
 
 def choose_examples(
@@ -106,7 +90,7 @@ def _reason(kind: str, **places: str) -> Reason:
 
 
 def _miss(t: int, found: Found, truth: Truth, overlap: np.ndarray, class_names: Sequence[str]) -> Reason:
-    """A miss in words: a box of the right class and place may be there, below the score that is shown."""
+    """A miss: a box of the right class and place may be there, below the score that is shown."""
     name = class_names[truth.labels[t] - 1]
     weak = (found.labels == truth.labels[t]) & (overlap[:, t] >= 0.5) & (found.scores < SHOWN_SCORE)
     if not weak.any():

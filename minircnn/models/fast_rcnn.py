@@ -8,11 +8,12 @@
 gradients and fills every parameter's `grad` (Girshick, Fast R-CNN, 2015).
 """
 
+import math
 from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
 
-from minircnn.kernels.checks import check_shape, pair
+from minircnn.kernels.checks import check_shape
 from minircnn.layers import Dropout, Layer, Parameter, ReLU, RoIPool
 from minircnn.models.heads import hidden_layer, output_layers
 from minircnn.models.vgg import VGG
@@ -72,12 +73,11 @@ class FastRCNN:
         self.training = False
         self.rng = rng
 
-        height, width = pair("FastRCNN", "output_size", output_size)
-        pooled = height * width * architecture.channels
+        self.roi_pool = RoIPool(output_size, 1 / architecture.stride)
+        pooled = math.prod(self.roi_pool.output_size) * architecture.channels
         (hidden6, hidden7), (rank6, rank7) = architecture.hidden, architecture.ranks or (None, None)
         rule = architecture.bias_lr_multiplier
         self.backbone = architecture.build(rng, dtype, blank)
-        self.roi_pool = RoIPool((height, width), 1 / architecture.stride)
         self.fc6 = hidden_layer((pooled, hidden6), rank6, rule, None if "fc6" in blank else rng, dtype)
         self.relu6, self.drop6 = ReLU(), Dropout(architecture.dropout, rng)
         self.fc7 = hidden_layer((hidden6, hidden7), rank7, rule, None if "fc7" in blank else rng, dtype)

@@ -129,7 +129,8 @@ class ProposalCache:
                 theirs = [name for name in ours if stored.get(name) != ours[name]]
                 differs = "; ".join(f"{name} {stored.get(name)}, not {ours[name]}" for name in theirs)
                 self.notes.append(f"{self.folder} holds proposals of {differs}: those are not used here")
-        write_json(own, {"OpenCV": self._opencv} | asdict(self.settings))
+        with contextlib.suppress(InputError):  # a folder that may only be read serves all the same
+            write_json(own, {"OpenCV": self._opencv} | asdict(self.settings))
 
     def _results(self, samples: Iterable[Sample], workers: int) -> Generator[Result, None, None]:
         """Every sample's result, in order; processes, which take a second to start, only if something is missing."""

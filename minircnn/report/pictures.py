@@ -31,14 +31,13 @@ def picture(example: Example, found: Detections, truth: Sample, names: Sequence[
     content = io.BytesIO()
     photograph.save(content, "JPEG", quality=85)
     data = base64.b64encode(content.getvalue()).decode()
-    caption = both({language: f"{_caption(example, language)} ({truth.image_id})" for language in LANGUAGES})
-    english = html.escape(f"{example.caption} ({truth.image_id})")
-    frame = f'<img alt="{english}" src="data:image/jpeg;base64,{data}">{_boxes(boxes, truth)}'
-    return f'<figure><div class="frame">{frame}</div><figcaption>{caption}</figcaption></figure>'
+    captions = {language: f"{caption(example, language)} ({truth.image_id})" for language in LANGUAGES}
+    frame = f'<img alt="{html.escape(captions["en"])}" src="data:image/jpeg;base64,{data}">{_boxes(boxes, truth)}'
+    return f'<figure><div class="frame">{frame}</div><figcaption>{both(captions)}</figcaption></figure>'
 
 
-def _caption(example: Example, language: str) -> str:
-    """What went wrong, or how well all of it fits."""
+def caption(example: Example, language: str) -> str:
+    """What went wrong, or how well all of it fits, in one language."""
     said = ((filled(f"picture.{kind}", language, **dict(places)), times) for (kind, places), times in example.reasons)
     return "; ".join(text if times == 1 else f"{times} × {text}" for text, times in said)
 

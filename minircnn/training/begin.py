@@ -11,7 +11,7 @@ from minircnn.models import BACKBONES, VGG, FastRCNN
 from minircnn.targets import OffsetStatistics
 from minircnn.training.batches import STATISTICS_IMAGES, measure_offsets
 from minircnn.training.checkpoint import Checkpoint
-from minircnn.training.data import TrainingData
+from minircnn.training.data import TrainingData, spread
 from minircnn.training.settings import DEFAULTS, RANDOM, SHIPPED, TrainSettings
 from minircnn.weights.backbone_file import read_backbone, shipped_backbone
 from minircnn.weights.detector import VOC, fill
@@ -141,8 +141,7 @@ def _new(model: FastRCNN, given: set[str]) -> tuple[str, ...]:
 
 def offset_statistics(data: TrainingData, settings: TrainSettings) -> OffsetStatistics:
     """Mean and spread of the offsets, of as many training images as decide them, spread evenly over the set."""
-    evenly = np.linspace(0, len(data.train) - 1, min(len(data.train), STATISTICS_IMAGES)).astype(int)
-    some = (data.train[int(i)] for i in evenly)
+    some = spread(data.train, STATISTICS_IMAGES)
     return measure_offsets(some, data.cache.get, settings.sampling.foreground_iou, len(data.class_names))
 
 

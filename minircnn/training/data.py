@@ -78,6 +78,11 @@ class TrainingData:
         return digest.hexdigest()
 
 
+def spread(samples: DeepFashion2, most: int) -> list[Sample]:
+    """At most `most` of the samples, spread evenly over them."""
+    return [samples[int(i)] for i in np.linspace(0, len(samples) - 1, min(len(samples), most)).astype(int)]
+
+
 def open_split(settings: TrainSettings, split: str, limit: int | None, run: Path, progress: Progress) -> DeepFashion2:
     """One split, indexed and checked. The index is kept in the run folder, once `keep_index` is called."""
     return DeepFashion2(
@@ -116,7 +121,7 @@ def _check_train(train: DeepFashion2, settings: TrainSettings) -> None:
     folder = f"{settings.data}/train"
     if len(train) == 0:
         raise InputError(f"{folder} has no usable image left: {'; '.join(train.skipped[:3])}")
-    if train.boxes_count() == 0:
+    if train.class_counts().sum() == 0:
         wanted = f" of the classes asked ({', '.join(settings.classes)})" if settings.classes else ""
         raise InputError(
             f"{folder}: not one box{wanted} in {len(train)} annotations, so there is nothing to learn; each garment "

@@ -16,9 +16,9 @@ from minircnn.training.settings import DEFAULTS, RANDOM, SHIPPED, TrainSettings
 TOO_HIGH = 1.5  # times the loss of the run's beginning
 
 
-def way_out(folder: RunFolder, settings: TrainSettings) -> str:
-    """What is sound, and the command that goes on, in words."""
-    sound = newest_sound(folder)
+def way_out(folder: RunFolder, settings: TrainSettings, history: list[dict]) -> str:
+    """What is sound, and the command that goes on, in words; `history` is that of the run's validations."""
+    sound = newest_sound(folder) or _best(folder, history)
     weights = str(sound[0]) if sound else settings.weights or RANDOM
     words = f"{sound[0].name} (step {sound[1]}) is sound" if sound else "no checkpoint of it is sound"
     command = shell_words(_command(folder, settings, weights))
@@ -35,9 +35,15 @@ def newest_sound(folder: RunFolder) -> tuple[Path, int] | None:
             continue
         before = [loss for row, loss in rows if row <= step]
         after = [loss for row, loss in rows if row >= step]  # none: it was taken in the last steps before the end
-        if before and after and max(before[-1], after[0]) <= TOO_HIGH * before[0]:
+        if before and after and all(loss <= TOO_HIGH * before[0] for loss in (before[-1], after[0])):
             return path, step
     return None
+
+
+def _best(folder: RunFolder, history: list[dict]) -> tuple[Path, int] | None:
+    """The weights that scored best on the validation images, if they found anything there."""
+    best = max(history, key=lambda row: row["AP"] or 0.0, default=None)
+    return (folder.best, best["step"]) if best and best["AP"] and folder.best.is_file() else None
 
 
 def _logged(log: Path) -> list[tuple[int, float]]:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from minircnn.boxes import iou_matrix
 from minircnn.data.deepfashion2 import DEEPFASHION2_CLASSES
 from minircnn.errors import InputError
+from minircnn.files import nearest
 from minircnn.models import FastRCNN
-from minircnn.training.data import TrainingData
+from minircnn.proposals import proposal_recall
+from minircnn.training.data import TrainingData, spread
 from minircnn.training.settings import TrainSettings
 
 LOOKED_AT = 300  # images: enough to know a share of boxes to a few hundredths
@@ -22,7 +23,7 @@ def notes_on(data: TrainingData, settings: TrainSettings, model: FastRCNN, run: 
     notes = []
     counts = data.train.class_counts()
     if not data.train.own_names:
-        notes.append(naming(settings.data))
+        notes.append(_naming(settings.data))
     if missing := [name for name, count in zip(data.class_names, counts[1:], strict=True) if count == 0]:
         names = ", ".join(missing)
         notes.append(f"not one box in {settings.data}/train is of these classes, so they cannot be learned: {names}")
@@ -34,7 +35,7 @@ def notes_on(data: TrainingData, settings: TrainSettings, model: FastRCNN, run: 
     return notes
 
 
-def naming(data: str) -> str:
+def _naming(data: str) -> str:
     """For data without classes.json."""
     names = ", ".join(f"{number} {name}" for number, name in enumerate(DEEPFASHION2_CLASSES[:3], start=1))
     return f"{data} has no classes.json, so the categories are called as in DeepFashion2 ({names}, …)"
@@ -42,22 +43,17 @@ def naming(data: str) -> str:
 
 def _unreached(data: TrainingData, settings: TrainSettings) -> str:
     """A sentence where the proposals miss many of the true boxes; empty where they do not."""
-    evenly = np.linspace(0, len(data.train) - 1, min(len(data.train), LOOKED_AT)).astype(int)
-    reached = boxes = small = 0
-    for position in np.unique(evenly):
-        sample = data.train[int(position)]
-        if len(sample.boxes):
-            overlaps = iou_matrix(sample.boxes, data.cache.get(sample)).max(axis=1, initial=0)
-            sides = (sample.boxes[:, 2:] - sample.boxes[:, :2]).min(axis=1)
-            reached += int((overlaps >= settings.sampling.foreground_iou).sum())
-            small += int((sides < settings.proposals.min_side).sum())
-            boxes += len(sample.boxes)
-    if boxes == 0 or reached >= LEAST_REACHED * boxes:
+    samples = spread(data.train, LOOKED_AT)
+    iou, min_side = settings.sampling.foreground_iou, settings.proposals.min_side
+    boxes = np.concatenate([sample.boxes for sample in samples])
+    share = proposal_recall(((data.cache.get(sample), sample.boxes) for sample in samples), (iou,))[iou]
+    if not share < LEAST_REACHED:  # nor where there is no box
         return ""
-    why = f", of which {small} are narrower than {settings.proposals.min_side:g} pixels" if small else ""
+    small = int(((boxes[:, 2:] - boxes[:, :2]).min(axis=1) < min_side).sum())
+    why = f", of which {small} are narrower than {min_side:g} pixels" if small else ""
     return (
-        f"the proposals reach only {reached} of {boxes} true boxes{why} (IoU {settings.sampling.foreground_iou:g}, "
-        f"{len(np.unique(evenly))} images): the others will hardly be learned or found; are the boxes right?"
+        f"the proposals reach only {share * len(boxes):.0f} of {len(boxes)} true boxes{why} (IoU {iou:g}, "
+        f"{len(samples)} images): the others will hardly be learned or found; are the boxes right?"
     )
 
 
@@ -68,10 +64,7 @@ def run_bytes(model: FastRCNN) -> float:
 
 def check_room(model: FastRCNN, run: Path) -> None:
     """InputError where the disk has no room for the run's files; nothing is written."""
-    above = run.absolute()
-    while not above.exists():
-        above = above.parent
-    needed, free = run_bytes(model), shutil.disk_usage(above).free
+    needed, free = run_bytes(model), shutil.disk_usage(nearest(run)).free
     if free < needed:
         raise InputError(
             f"{run} would take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} are free there; make room, or choose "

@@ -184,7 +184,8 @@ class Training:
         try:
             self._run(progress)
         except NotFinite as error:
-            raise InputError(f"step {self.step + 1}: {error.fact}; {way_out(self.folder, self.settings)}") from None
+            words = f"step {self.step + 1}: {error.fact}"
+            raise InputError(f"{words}; {way_out(self.folder, self.settings, self.history)}") from None
 
     def _run(self, progress: Progress) -> None:
         with self.folder.claimed(), StopRequest() as stop:
