@@ -46,6 +46,7 @@ def main(folder: Path, *model: Path) -> None:
 def readme_picture(browser, language: str, path: Path) -> None:
     """The README's picture, in a language."""
     width, screen, tick = README
+    _prefer(browser, "light")  # nothing that flies, or a number would hang in the air
     _resize(browser, width)
     browser.execute_script("speak(arguments[1]); change({ tick: arguments[0] })", tick, language)
     _cut(browser, f"#{screen} .columns", path)
