@@ -1,7 +1,7 @@
 """12  Train, evaluate and detect through the Python interface.
 
 What `minircnn train`, `eval` and `detect` do, in a dozen calls: write data in DeepFashion2's layout, train a run with
-checkpoints and a log, go on with it, measure it, load the detector and look at one image. 60 scenes are far too few to
+checkpoints and a log, go on with it, measure it, load the detector and look at one image. 40 scenes are far too few to
 learn from; they show the way. `minircnn demo` takes it with 2400.
 """
 
@@ -29,7 +29,7 @@ def main() -> Figure:
     work = Path(tempfile.mkdtemp(prefix="run-", dir=out))
 
     # Data: train/ and validation/, each with image/000001.jpg beside annos/000001.json. Yours may look the same.
-    write_scenes(work / "scenes", images=60, validation=10, size=128)
+    write_scenes(work / "scenes", images=40, validation=8, size=128)
     train, validation = (DeepFashion2(work / "scenes" / split) for split in ("train", "validation"))
     sample = train[0]
     print(f"{len(train)} + {len(validation)} images; {sample.image_id}: {sample.boxes.astype(int).tolist()} are "
@@ -37,7 +37,7 @@ def main() -> Figure:
 
     # Training: everything is checked, proposals are computed once and kept, then come the steps.
     folder = RunFolder(work / "run")
-    training = Training.start(folder, TrainSettings(data=str(work / "scenes"), epochs=3, validation_images=10))
+    training = Training.start(folder, TrainSettings(data=str(work / "scenes"), epochs=3, validation_images=8))
     training.run()
     print(f"{training.step} steps in {training.seconds:.0f} s; {folder.path} holds",
           ", ".join(sorted(path.name for path in folder.path.iterdir())))  # fmt: skip
@@ -45,7 +45,7 @@ def main() -> Figure:
     # Going on, for longer: the same weights, velocities, order and random numbers as if it had not stopped.
     training = Training.resume(folder, epochs=5)
     training.run()
-    print(f"{training.step} steps now; mAP50 on 10 scenes so far:",
+    print(f"{training.step} steps now; mAP50 on 8 scenes so far:",
           ", ".join(f"{row['mAP50']:.3f}" for row in training.history))  # fmt: skip
 
     # Measuring: the best weights on the validation scenes.

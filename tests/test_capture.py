@@ -6,35 +6,26 @@ import shutil
 import numpy as np
 import pytest
 from browser import complaints, open_browser, open_page, requests
-from typer.testing import CliRunner
+from commands import minircnn
 
-from minircnn.cli import app
-from minircnn.data import read_image, write_scenes
+from minircnn.data import read_image
 from minircnn.errors import InputError
 from minircnn.explain.capture import SENT, capture_step
 from minircnn.explain.model_screen import model_data
 from minircnn.explain.page import write_page
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.trace import norm_of
-from minircnn.training.run_folder import RunFolder
-from minircnn.training.settings import TrainSettings
-from minircnn.training.train import Training
 from minircnn.weights.model_file import load_model, save_model
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run of a few steps, and beside it the scenes that it learned from."""
-    folder = tmp_path_factory.mktemp("capture")
-    write_scenes(folder / "scenes", 6, 2, size=96)
-    given = TrainSettings(data=str(folder / "scenes"), epochs=2, images_per_step=2)
-    Training.start(RunFolder(folder / "run"), given).run()
-    return folder / "run"
+def run(finished_run):
+    return finished_run
 
 
 @pytest.fixture(scope="module")
-def image(run):
-    return run.parent / "scenes" / "validation" / "image" / "000001.jpg"
+def image(scenes):
+    return scenes / "validation" / "image" / "000001.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -167,16 +158,16 @@ def test_the_screen_holds_the_photo_the_rois_and_the_norms(step, image):
 
 def test_the_trace_command_prints_and_writes_the_journey(run, image, tmp_path):
     figures = tmp_path / "trace.json"
-    shown = CliRunner().invoke(app, ["trace", str(run), "--image", str(image), "--json", str(figures)])
-    assert shown.exit_code == 0, shown.output
+    shown = minircnn("trace", run, "--image", image, "--json", figures)
+    assert shown.returncode == 0, shown.stderr
     stored = json.loads(figures.read_text())
     rows = {row["layer"]: row for row in stored["rows"]}
     assert rows["bbox_pred"]["gradient"]["class"] == 0 < rows["bbox_pred"]["gradient"]["box"]
     assert rows["conv4_1+relu4_1"]["weight_gradient"]["box"] > 0
     assert rows["conv3_3+relu3_3+pool3"]["gradient"] == {}
     for name in rows:
-        assert f"\n{name} " in shown.output
-    assert "the true boxes are the annotation's" in shown.output
+        assert f"\n{name} " in shown.stdout
+    assert "the true boxes are the annotation's" in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -205,7 +196,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(run, image, tmp_path, 
     words = [str(paths.get(argument, argument)) for argument in arguments]
     if arguments[0] == "explain":
         words += ["--out", str(tmp_path / "page.html")]
-    assert CliRunner().invoke(app, words).exit_code == 2
+    assert minircnn(*words).returncode == 2
     assert not (tmp_path / "page.html").exists()
     with pytest.raises(InputError, match=sentence):
         _again(words)
@@ -232,6 +223,7 @@ def test_a_file_of_somebody_else_is_not_written_over(tmp_path):
     write_page(tmp_path / "page.html", "ko")  # its own it may
 
 
+@pytest.mark.browser
 def test_the_page_with_a_model_shows_its_norms(run, image, step, tmp_path):
     write_page(tmp_path / "page.html", "en", run, image)
     with open_browser() as browser:

@@ -6,9 +6,13 @@ import re
 import runpy
 import subprocess
 import sys
+from contextlib import chdir, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from commands import python
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
@@ -31,9 +35,29 @@ LINES = {
 }
 
 
-def run(*command, **environment):
-    command = [sys.executable, *(str(word) for word in command)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | environment, cwd=ROOT)
+def run(path, *words):
+    """What the example prints, run in this process as `python PATH WORDS` runs it."""
+    printed, code = StringIO(), 0
+    with redirect_stdout(printed), chdir(ROOT), mock.patch.object(sys, "argv", [str(path), *map(str, words)]):
+        try:
+            runpy.run_path(str(path), run_name="__main__")
+        except SystemExit as end:
+            code = end.code
+    assert not code, printed.getvalue()
+    return printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    """path → what that example printed, and its figure's folder. Each runs once, when it is first asked for."""
+    folder, known = tmp_path_factory.mktemp("examples"), {}
+
+    def of(path):
+        if path not in known:
+            known[path] = run(path, "--out", folder)
+        return known[path], folder
+
+    return of
 
 
 def test_there_are_fourteen_in_order():
@@ -41,18 +65,17 @@ def test_there_are_fourteen_in_order():
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_runs_and_leaves_its_figure(path, tmp_path):
-    done = run(path, "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_an_example_runs_and_leaves_its_figure(path, output):
+    printed, folder = output(path)
     for words in SHOWN.get(path.name[:2], []):
-        assert words in done.stdout
-    if "PyTorch is not installed" in done.stdout:
+        assert words in printed
+    if "PyTorch is not installed" in printed:
         pytest.skip("PyTorch is not installed: the example says so and ends")
-    assert f"figure: {tmp_path / path.stem}.png" in done.stdout
-    assert (tmp_path / f"{path.stem}.png").read_bytes().startswith(b"\x89PNG")
+    assert f"figure: {folder / path.stem}.png" in printed
+    assert (folder / f"{path.stem}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_ledger_takes_any_map_and_any_region(tmp_path, monkeypatch, capsys):
+def test_the_ledger_takes_any_map_and_any_region(tmp_path):
     """Who changes its map, moves a region over the border or off the map sees what happens, and no traceback."""
     text = EXAMPLES[4].read_text(encoding="utf-8")
     for old, new in (
@@ -63,15 +86,13 @@ def test_the_ledger_takes_any_map_and_any_region(tmp_path, monkeypatch, capsys):
         assert text.count(old) == 1
         text = text.replace(old, new)
     (tmp_path / "changed.py").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", ["changed.py", "--out", str(tmp_path)])
-    runpy.run_path(str(tmp_path / "changed.py"), run_name="__main__")
-    printed = capsys.readouterr().out
+    printed = run(tmp_path / "changed.py", "--out", tmp_path)
     assert printed.count("empty, argmax -1") == 7
     assert "Σ dX = 1.50" in printed
 
 
-def test_all_three_planted_bugs_are_caught_and_what_is_sound_passes(tmp_path):
-    lines = run(EXAMPLES[9], "--out", tmp_path).stdout.splitlines()
+def test_all_three_planted_bugs_are_caught_and_what_is_sound_passes(output):
+    lines = output(EXAMPLES[9])[0].splitlines()
     verdicts = [line.split()[-1] for line in lines if "worst relative error" in line]
     assert verdicts == ["passes", "CAUGHT", "CAUGHT", "passes", "CAUGHT"]
 
@@ -84,20 +105,19 @@ def test_an_example_is_short_and_says_what_it_shows(path):
 
 
 def test_without_pytorch_its_example_says_how_to_get_it_and_ends_well():
-    code = "import sys, runpy; sys.modules['torch'] = None; sys.argv = [sys.argv[1]]; runpy.run_path(sys.argv[0])"
-    done = run("-c", code, EXAMPLES[13])
-    assert done.returncode == 0
-    assert "pip install torch" in done.stdout
+    with mock.patch.dict(sys.modules, torch=None):
+        assert "pip install torch" in run(EXAMPLES[13])
 
 
 def test_help_says_what_an_example_shows():
-    done = run(EXAMPLES[4], "--help")
-    assert "every contribution in a ledger" in done.stdout
-    assert "--out" in done.stdout
+    printed = python(EXAMPLES[4], "--help").stdout
+    assert "every contribution in a ledger" in printed
+    assert "--out" in printed
 
 
 def test_a_figure_goes_to_a_temporary_folder_whose_path_is_printed(tmp_path):
-    done = run(EXAMPLES[5], TMPDIR=str(tmp_path), TEMP=str(tmp_path), TMP=str(tmp_path))
+    done = python(EXAMPLES[5], TMPDIR=str(tmp_path), TEMP=str(tmp_path), TMP=str(tmp_path))
+    assert done.returncode == 0, done.stderr
     path = Path(done.stdout.rpartition("figure: ")[2].strip())
     assert path.is_file()
     assert tmp_path in path.parents

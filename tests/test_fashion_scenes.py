@@ -1,6 +1,5 @@
 """Fashion scenes are repeatable, truthfully annotated, made of disjoint material, and the bundle is what it says."""
 
-import gzip
 import json
 import os
 import re
@@ -9,6 +8,7 @@ import struct
 import cv2
 import numpy as np
 import pytest
+from fashion_mnist import FULL_FASHION_MNIST, write_idx
 
 from minircnn.data import DeepFashion2, read_image, write_scenes
 from minircnn.data.fashion_scenes import SPLITS, outline_polygons
@@ -23,8 +23,6 @@ from minircnn.data.materials import (
 )
 from minircnn.data.scenes import MOST_HIDDEN, compose_scene
 from minircnn.errors import InputError
-
-FULL_FASHION_MNIST = "/usr/share/datasets/fashion-mnist"
 
 
 def _files(folder):
@@ -464,21 +462,9 @@ def test_full_disk_is_named_and_leaves_no_half_file(tmp_path, monkeypatch):
 # Fashion-MNIST's own files
 
 
-def _write_idx(folder, count=50, compress=False):
-    """A small Fashion-MNIST in idx files."""
-    rng = np.random.default_rng(0)
-    for prefix in ("train", "t10k"):
-        images = np.pad(rng.integers(100, 250, (count, 20, 20), np.uint8), ((0, 0), (4, 4), (4, 4)))
-        labels = np.arange(count, dtype=np.uint8) % 10
-        for name, magic, values in ((f"{prefix}-images-idx3", 2051, images), (f"{prefix}-labels-idx1", 2049, labels)):
-            data = struct.pack(f">{1 + values.ndim}i", magic, *values.shape) + values.tobytes()
-            suffix, data = (".gz", gzip.compress(data)) if compress else ("", data)
-            (folder / f"{name}-ubyte{suffix}").write_bytes(data)
-
-
 @pytest.mark.parametrize("compress", [False, True], ids=["plain", "gz"])
 def test_scenes_of_idx_files_are_written(tmp_path, compress):
-    _write_idx(tmp_path, compress=compress)
+    write_idx(tmp_path, compress=compress)
     write_scenes(tmp_path / "out", 2, 1, fashion_mnist=tmp_path)
     assert len(DeepFashion2(tmp_path / "out" / "train")) == 2
     with pytest.raises(InputError, match="other settings"):
@@ -486,7 +472,7 @@ def test_scenes_of_idx_files_are_written(tmp_path, compress):
 
 
 def test_idx_garments_keep_pixels_and_labels(tmp_path):
-    _write_idx(tmp_path)
+    write_idx(tmp_path)
     garments = idx_garments(tmp_path, "train")
     assert isinstance(garments, Garments)
     assert garments.labels.tolist() == [number % 10 for number in range(50)]
@@ -521,7 +507,7 @@ IDX_FAULTS = {
 
 @pytest.mark.parametrize(("name", "spoil", "sentence"), IDX_FAULTS.values(), ids=IDX_FAULTS)
 def test_bad_idx_file_is_named(tmp_path, name, spoil, sentence):
-    _write_idx(tmp_path)
+    write_idx(tmp_path)
     path = tmp_path / name
     if spoil is None:
         path.unlink()
@@ -534,7 +520,7 @@ def test_bad_idx_file_is_named(tmp_path, name, spoil, sentence):
 
 @pytest.mark.parametrize("spoil", [lambda data: data[:-500], lambda data: b"not gzip at all", lambda data: b""])
 def test_damaged_gz_file_is_named(tmp_path, spoil):
-    _write_idx(tmp_path, compress=True)
+    write_idx(tmp_path, compress=True)
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(InputError, match=r"train-images-idx3-ubyte\.gz: "):

@@ -8,9 +8,8 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from commands import minircnn
 
-from minircnn.cli import app
 from minircnn.errors import InputError
 from minircnn.weights.fetch import fetch
 
@@ -110,9 +109,9 @@ def test_what_cannot_be_fetched_is_one_sentence_and_leaves_nothing(server, tmp_p
 
 def test_the_command_makes_the_folder_and_tells_the_digest(server, tmp_path):
     out = tmp_path / "new" / "a.pth"
-    result = CliRunner().invoke(app, ["weights", "fetch", server + "a.pth", "--out", str(out)])
-    assert result.exit_code == 0
-    assert DIGEST in result.output
+    result = minircnn("weights", "fetch", server + "a.pth", "--out", out)
+    assert result.returncode == 0
+    assert DIGEST in result.stdout + result.stderr
     assert out.read_bytes() == CONTENT
 
 
@@ -127,6 +126,6 @@ def test_weights_that_are_a_page_or_a_pointer_are_named_for_what_they_are(tmp_pa
         path = tmp_path / f"{name}.pth"
         path.write_bytes(content + bytes(100))
         out = str(tmp_path / "o.safetensors")
-        result = CliRunner().invoke(app, ["weights", "convert", str(path), "--out", out])
-        assert result.exit_code == 2
-        assert words in result.output
+        result = minircnn("weights", "convert", path, "--out", out)
+        assert result.returncode == 2
+        assert words in result.stdout + result.stderr

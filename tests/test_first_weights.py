@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minircnn.data import write_scenes
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.training import first_weights
 from minircnn.training.batches import Batch
@@ -100,10 +99,10 @@ def test_nothing_to_measure_changes_nothing(batch, rng):
     np.testing.assert_array_equal(model.fc6.weight.value, before)
 
 
-def test_a_run_says_so_and_does_it_once_also_when_it_is_resumed_before_its_first_step(tmp_path, monkeypatch):
+def test_a_run_says_so_and_does_it_once_also_when_it_is_resumed_before_its_first_step(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr(first_weights, "LARGE", 0.01)  # so that the shipped backbone's features are
-    write_scenes(tmp_path / "scenes", 4, 2, size=96)
-    given = TrainSettings(data=str(tmp_path / "scenes"), epochs=1, images_per_step=2, validation_images=1)
+    shared = str(scenes / "proposals")
+    given = TrainSettings(data=str(scenes), epochs=0.5, images_per_step=2, validation_images=1, proposals_folder=shared)
     said, weights = [], []
     for name in ("whole", "resumed"):
         training = Training.start(RunFolder(tmp_path / name), given)
@@ -121,9 +120,6 @@ def test_a_run_says_so_and_does_it_once_also_when_it_is_resumed_before_its_first
         np.testing.assert_array_equal(value, weights[1][name], err_msg=name)
 
 
-def test_a_detector_of_ones_own_is_left_as_it_is(tmp_path):
-    write_scenes(tmp_path / "scenes", 4, 2, size=96)
-    given = TrainSettings(data=str(tmp_path / "scenes"), epochs=0.5, images_per_step=2, validation_images=1)
-    Training.start(RunFolder(tmp_path / "a"), given).run()
-    again = replace(given, weights=str(tmp_path / "a" / "best.safetensors"))
+def test_a_detector_of_ones_own_is_left_as_it_is(scenes, finished_run, tmp_path):
+    again = TrainSettings(data=str(scenes), epochs=0.5, weights=str(finished_run / "best.safetensors"))
     assert Training.start(RunFolder(tmp_path / "b"), again).new == ()

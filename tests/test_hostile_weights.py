@@ -19,8 +19,7 @@ from minircnn.weights.vgg16 import read_vgg16
 
 for package in ("torch", "h5py", "onnx"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install torch h5py onnx to write such files")
-from test_weight_formats import NARROW, WIDTHS  # noqa: E402
-from weight_files import WRITERS, random_arrays  # noqa: E402
+from weight_files import NARROW, WIDTHS, WRITERS, random_arrays  # noqa: E402
 
 CHECKED = ("torch", "npz", "npz chainer", "npz turned", "npz packed")  # zip files, whose content has a checksum
 

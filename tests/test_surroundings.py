@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import python, start
 from PIL import Image
 
 from minircnn import FastRCNN, detect, load_model, save_model, vgg_small
 from minircnn.bench.measure import Row
 from minircnn.bench.show import check_plot, save_plot
 from minircnn.boxes import decode_boxes, iou_matrix, nms
-from minircnn.data import DeepFashion2, write_scenes
+from minircnn.data import DeepFashion2
 from minircnn.errors import InputError
 from minircnn.files import write_bytes
 from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
@@ -34,11 +35,6 @@ from minircnn.weights import safetensors_file
 from minircnn.weights.protobuf import mapped
 
 ROOT = Path(__file__).parent.parent
-
-
-def python(*words, cwd=None, **given):
-    environment = os.environ | {"NUMBA_NUM_THREADS": "1"} | given
-    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, cwd=cwd, env=environment)
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +85,7 @@ def test_detection_that_is_terminated_keeps_its_lists(sure, tmp_path):
     (tmp_path / "in").mkdir()
     for number in range(40):
         Image.fromarray(rng.integers(0, 255, (300, 400, 3), np.uint8)).save(tmp_path / "in" / f"{number:02d}.png")
-    words = ["-m", "minircnn", "detect", sure / "m.safetensors", tmp_path / "in", "--out", tmp_path / "out"]
-    process = subprocess.Popen([sys.executable, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start("detect", sure / "m.safetensors", tmp_path / "in", "--out", tmp_path / "out")
     while process.poll() is None and len(list(tmp_path.glob("out/*.jpg"))) < 2:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
@@ -154,13 +149,6 @@ def test_threads_that_store_one_file_leave_it_whole(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["entry"]
 
 
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data") / "scenes"
-    write_scenes(folder, 4, 2, size=96)
-    return folder
-
-
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
 def test_proposals_count_the_cores_that_the_process_may_use(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
@@ -174,7 +162,7 @@ def test_where_processes_share_nothing_proposals_are_computed_one_after_another(
     monkeypatch.setattr(cache, "ProcessPoolExecutor", refuse)
     proposals = ProposalCache(tmp_path / "p", ProposalSettings())
     assert proposals.fill(DeepFashion2(scenes / "train"), workers=2) == []
-    assert len(list(tmp_path.rglob("*.boxes"))) == 4
+    assert len(list(tmp_path.rglob("*.boxes"))) == 8
 
 
 def test_proposals_serve_a_program_from_standard_input(scenes, tmp_path):
@@ -200,7 +188,11 @@ def test_a_strict_program_around_detects_all_the_same(sure, rng):
     np.testing.assert_array_equal(found.scores, want.scores)
 
 
-@pytest.mark.parametrize("thing", [[[0.0] * 8], None, "a.jpg", Path("a.jpg"), Image.new("RGB", (8, 8))], ids=repr)
+@pytest.mark.parametrize(
+    "thing",
+    [[[0.0] * 8], None, "a.jpg", Path("a.jpg"), Image.new("RGB", (8, 8))],
+    ids=lambda thing: type(thing).__name__,
+)
 def test_what_is_no_array_is_told(thing, sure):
     model, labels = load_model(sure / "m.safetensors"), np.array([1])
     boxes, scores = np.zeros((1, 4), np.float32), np.zeros(1, np.float32)

@@ -1,11 +1,10 @@
 """Truncated SVD: what it keeps, what it refuses, and that a compressed model is a model like any other."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from commands import assert_one_sentence, minircnn
 
 from minircnn.detection import detect
 from minircnn.errors import InputError
@@ -68,14 +67,9 @@ def test_what_cannot_be_compressed_is_refused(model):
         compress(compress(model, 10, 2)[0], 5, 2)
 
 
-def run(*arguments):
-    command = [sys.executable, "-m", "minircnn", "weights", "svd", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_the_command_writes_a_file_and_never_over_one(model, tmp_path):
     save_model(tmp_path / "m.safetensors", model)
-    done = run(tmp_path / "m.safetensors", "--fc6", 12, "--out", tmp_path / "s.safetensors")
+    done = minircnn("weights", "svd", tmp_path / "m.safetensors", "--fc6", 12, "--out", tmp_path / "s.safetensors")
     assert done.returncode == 0, done.stderr
     assert load_model(tmp_path / "s.safetensors").architecture.ranks == (12, 7)
     assert "fc6:" in done.stdout
@@ -86,10 +80,7 @@ def test_the_command_writes_a_file_and_never_over_one(model, tmp_path):
         ([tmp_path / "m.safetensors", "--fc6", 0, "--out", tmp_path / "t.safetensors"], "not between 1"),
         ([tmp_path / "s.safetensors", "--out", tmp_path / "t.safetensors"], "compressed already"),
     ):
-        done = run(*arguments)
-        assert done.returncode == 2
-        assert words in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
+        assert_one_sentence(minircnn("weights", "svd", *arguments), words)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["m.safetensors", "s.safetensors"]
 
 

@@ -99,6 +99,7 @@ for got, want in zip(conv3x3_backward(y, x, w), conv2d_backward(y, x, w, 1, 1), 
 """
 
 
+@pytest.mark.slow
 def test_processors_with_narrower_registers(tmp_path):
     """Compiled as for a processor without AVX-512, and without AVX; both at once, for compiling takes one core each."""
     running = {}

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from minircnn import load_model
-from minircnn.data.fashion_scenes import write_scenes
 from minircnn.errors import InputError
 from minircnn.models import BACKBONES, vgg16
 from minircnn.training.begin import first_model
@@ -22,6 +21,9 @@ from minircnn.weights.vgg16 import read_vgg16
 for package in ("torch", "h5py", "onnx"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install torch h5py onnx to compare with them")
 from weight_files import (  # noqa: E402
+    DETECTOR,
+    NARROW,
+    WIDTHS,
     WRITERS,
     channels_last,
     keras_network,
@@ -30,12 +32,6 @@ from weight_files import (  # noqa: E402
     torch_logits,
     write_caffe,
 )
-
-WIDTHS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
-NARROW = replace(
-    vgg16(), blocks=((4, 5), (6, 7), (8, 9, 10), (11, 12, 13), (14, 15, 16)), hidden=(24, 24)
-)  # a square fc7
-DETECTOR = {"cls_score": 21, "bbox_pred": 84}
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -153,17 +149,15 @@ def test_keras_own_files_load(tmp_path, rng, monkeypatch):
         assert np.abs(got - want).max() <= 1e-4 * np.abs(want).max()
 
 
-def test_training_steps_from_a_converted_file_leave_frozen_layers_alone(tmp_path, monkeypatch):
+def test_training_steps_from_a_converted_file_leave_frozen_layers_alone(scenes, tmp_path, monkeypatch):
     small = replace(NARROW.preprocessing, short_side=96, long_side=160)
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: replace(NARROW, preprocessing=small))
     arrays = random_arrays(WIDTHS)
     arrays["conv1_1"] = arrays["conv1_1"][0] / 64, arrays["conv1_1"][1]  # pixels are up to 128 from the mean
     WRITERS["keras 1"](tmp_path / "a.h5", arrays)
     convert(read_vgg16(tmp_path / "a.h5", NARROW), tmp_path / "a.safetensors")
-    write_scenes(tmp_path / "scenes", 4, 2, size=96)
-    settings = TrainSettings(
-        data=str(tmp_path / "scenes"), backbone="vgg16", weights=str(tmp_path / "a.safetensors"), epochs=1, lr=1e-3
-    )
+    given = {"data": str(scenes), "proposals_folder": str(scenes / "proposals"), "validation_images": 1}
+    settings = TrainSettings(**given, backbone="vgg16", weights=str(tmp_path / "a.safetensors"), epochs=0.5, lr=1e-3)
     training = Training.start(RunFolder(tmp_path / "run"), settings)
     training.run()
     changed = set()

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from commands import minircnn
 from safetensors import safe_open
-from typer.testing import CliRunner
 
 from minircnn import load_model
-from minircnn.cli import app
 from minircnn.models import VGGClassifier, vgg16
 from minircnn.weights import check, detector
 from minircnn.weights.backbone_file import read_backbone, shipped_backbone
@@ -18,8 +17,7 @@ from minircnn.weights.vgg16 import read_vgg16
 
 for package in ("torch", "h5py"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install torch h5py onnx to write such files")
-from test_weight_formats import DETECTOR, NARROW, WIDTHS  # noqa: E402
-from weight_files import random_arrays, write_caffe, write_torch  # noqa: E402
+from weight_files import DETECTOR, NARROW, WIDTHS, random_arrays, write_caffe, write_torch  # noqa: E402
 
 
 @pytest.fixture
@@ -31,8 +29,8 @@ def narrow(monkeypatch):
 
 
 def run(*words):
-    result = CliRunner().invoke(app, ["weights", *map(str, words)])
-    return result.exit_code, result.output
+    done = minircnn("weights", *words)
+    return done.returncode, done.stdout + done.stderr
 
 
 def test_info_says_what_is_there(narrow, tmp_path):

@@ -33,6 +33,7 @@ from minircnn.proposals.selective_search import ProposalSettings, contributed_op
 
 FORMAT = 2  # raise it when propose() begins to give other boxes, or their file changes
 MOST_WORKERS = 61  # Windows can wait for no more
+FEW = 8  # images: done in less time than processes take to start
 IN_FLIGHT = 16  # images per worker handed out ahead: the whole set is never in memory
 
 Result = tuple[str, str | None]  # image_id, and what was wrong with the image file
@@ -88,8 +89,8 @@ class ProposalCache:
         Parameters
         ----------
         samples : read one after another, never all at once
-        workers : processes; one per core that this process may use when None, none at all when 1, or where the program
-            came from standard input, which no other process can read again
+        workers : processes; when None, one per core that this process may use, and none for a few images; none at all
+            when 1, or where the program came from standard input, which no other process can read again
         skip_bad : go on past images that cannot be read
         progress : called after each image, with `stage`
 
@@ -101,7 +102,8 @@ class ProposalCache:
         ------
         InputError : the first such image, unless `skip_bad`; workers out of range; or the cache cannot be written
         """
-        workers = min(usable_cores(), MOST_WORKERS) if workers is None else workers
+        if workers is None:
+            workers = 1 if len(samples) <= FEW else min(usable_cores(), MOST_WORKERS)
         if not 1 <= workers <= MOST_WORKERS:
             raise InputError(f"workers should be 1 to {MOST_WORKERS} processes, not {workers}")
         if not _can_spawn():

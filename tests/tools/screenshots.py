@@ -1,4 +1,4 @@
-"""Pictures of the gradient page, to be looked at: `python tests/screenshots.py FOLDER [RUN IMAGE]`.
+"""Pictures of the gradient page, to be looked at: `python tests/tools/screenshots.py FOLDER [RUN IMAGE]`.
 
 Every screen in both languages, on a desk and on a phone, light and dark; and the page as it is printed. With a run
 and an image, the last screen shows a step of that model. `gradient-en.png` and `gradient-ko.png` are the READMEs'
@@ -10,10 +10,12 @@ import io
 import sys
 from pathlib import Path
 
-from browser import open_browser, open_page
 from PIL import Image
 
 from minircnn.explain.page import LANGUAGES, write_page
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from browser import open_browser, open_page
 
 WIDTHS = {"desk": 1200, "phone": 400}
 README = (1200, "roi-pool-backward", 7)  # width, screen, additions done

@@ -1,8 +1,9 @@
 """Training recipes for the small network at equal time: the table of docs/training.md.
 
-`python tests/recipes.py FOLDER [--seconds 90]` writes 2400 training and 400 validation scenes there, trains each recipe
-for that long with the whole schedule laid over its steps, and measures it on the validation scenes. Some half an hour
-on two cores. Nothing here is the project's own way of training: `minircnn/training/settings.py` holds what was chosen.
+`python tests/tools/recipes.py FOLDER [--seconds 90]` writes 2400 training and 400 validation scenes there, trains each
+recipe for that long with the whole schedule laid over its steps, and measures it on the validation scenes. Some half an
+hour on two cores. Nothing here is the project's own way of training: what was chosen stands in
+`minircnn/training/settings.py`.
 """
 
 import argparse
