@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from minircnn.boxes import iou_matrix
-from minircnn.data.materials import CLASS_NAMES, bundled_garments, bundled_photographs
-from minircnn.data.scenes import compose_scene
+from minircnn.fashion.materials import CLASS_NAMES, bundled_garments, bundled_photographs
+from minircnn.fashion.scenes import compose_scene
 from minircnn.proposals import ProposalSettings, propose
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from minircnn.data.materials import bundled_garments, bundled_photographs
-from minircnn.data.scenes import compose_scene
+from minircnn.fashion.materials import bundled_garments, bundled_photographs
+from minircnn.fashion.scenes import compose_scene
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, vgg16
 from minircnn.proposals import ProposalSettings, propose

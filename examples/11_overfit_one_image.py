@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from minircnn import SGD, FastRCNN, detect, smooth_l1, softmax_cross_entropy, vgg_small
 from minircnn.boxes import iou_matrix
-from minircnn.data.materials import CLASS_NAMES, bundled_garments, bundled_photographs
-from minircnn.data.scenes import compose_scene
+from minircnn.fashion.materials import CLASS_NAMES, bundled_garments, bundled_photographs
+from minircnn.fashion.scenes import compose_scene
 from minircnn.proposals import ProposalSettings, propose
 from minircnn.report.drawing import draw_detections
 from minircnn.targets import OffsetStatistics, SamplingSettings, normalise_offsets, sample_rois

@@ -13,8 +13,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from minircnn import detect, load_model
-from minircnn.data import DeepFashion2, read_image, write_scenes
-from minircnn.evaluate import evaluate_model
+from minircnn.data import DeepFashion2, read_image
+from minircnn.detection.evaluate import evaluate_model
+from minircnn.fashion import write_scenes
 from minircnn.report.drawing import draw_detections
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings

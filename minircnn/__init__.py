@@ -7,8 +7,10 @@
     losses        how wrong it is                   `losses.py`
     back          the same way back, by hand        every `backward`; `models/fast_rcnn.py` shows the whole
     optim         SGD moves the weights             `training/optim.py`
-    detection     boxes, classes, scores            `detection.py`, measured in `evaluate.py`
-    all of it     watched, and shown on a page      `trace.py`, `explain/`
+    detection     boxes, classes, scores            `detection/`, measured with `metrics/`
+    all of it     watched, and shown on a page      `models/trace.py`, `explain/`
+
+Begin with three files, in this order: `kernels/conv.py`, `kernels/roi_pool.py`, `models/fast_rcnn.py`.
 
 The public names below are loaded when first used, so that `import minircnn` costs next to nothing.
 """
@@ -17,8 +19,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from minircnn.base.errors import InputError
     from minircnn.detection import Detections, detect
-    from minircnn.errors import InputError
     from minircnn.losses import smooth_l1, softmax_cross_entropy
     from minircnn.models import FastRCNN, vgg16, vgg_small
     from minircnn.training.optim import SGD, StepSchedule
@@ -29,7 +31,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Detections": "detection",
     "FastRCNN": "models",
-    "InputError": "errors",
+    "InputError": "base.errors",
     "SGD": "training.optim",
     "StepSchedule": "training.optim",
     "detect": "detection",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minircnn.base.errors import InputError
 from minircnn.boxes import encode_boxes, iou_matrix
-from minircnn.errors import InputError
 
 MOST_ROIS = 100_000  # of one image: more than any search proposes
 

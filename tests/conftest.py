@@ -44,7 +44,7 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory):
     """8 training and 4 validation scenes of 96 pixels, with their proposals, which runs may share."""
-    from minircnn.data import write_scenes
+    from minircnn.fashion import write_scenes
 
     folder = tmp_path_factory.mktemp("shared") / "scenes"
     write_scenes(folder, 8, 4, size=96)
@@ -54,7 +54,7 @@ def scenes(tmp_path_factory):
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory):
     """A small detector of the scenes' ten classes, with random weights."""
-    from minircnn.data.materials import CLASS_NAMES
+    from minircnn.fashion.materials import CLASS_NAMES
     from minircnn.models import FastRCNN, vgg_small
     from minircnn.weights.model_file import save_model
 
@@ -66,7 +66,7 @@ def model_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def finished_run(scenes, tmp_path_factory):
     """A run of 12 steps on the scenes, measured and reported. Not to be changed: `shutil.copytree` it."""
-    from minircnn.report.finish import finish_run
+    from minircnn.tasks.finish import finish_run
     from minircnn.training.run_folder import RunFolder
     from minircnn.training.settings import TrainSettings
     from minircnn.training.train import Training

@@ -10,9 +10,9 @@ import numpy as np
 
 from minircnn.boxes import decode_boxes, iou_matrix
 from minircnn.explain.scenario import Scenario, follow, own_offsets
-from minircnn.kernels.losses import smooth_l1_rows
 from minircnn.kernels.roi_pool import _bin_edges, _round_half_away, roi_pool_backward, roi_pool_forward
 from minircnn.kernels.sgd import sgd_update
+from minircnn.losses import _smooth_l1_rows
 
 K1 = 14
 
@@ -319,5 +319,5 @@ def _smooth_l1_of(d: float) -> tuple[float, float]:
     """Loss and slope of one difference, by the kernel: one RoI of one class whose other three offsets are right."""
     pred, dpred = np.zeros((1, 8)), np.zeros((1, 8))
     pred[0, 4] = d
-    loss = smooth_l1_rows(pred, np.zeros((1, 4)), np.array([1]), 1.0, dpred)
+    loss = _smooth_l1_rows(pred, np.zeros((1, 4)), np.array([1]), 1.0, dpred)
     return loss, dpred[0, 4]

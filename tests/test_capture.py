@@ -8,13 +8,13 @@ import pytest
 from browser import complaints, open_browser, open_page, requests
 from commands import minircnn
 
+from minircnn.base.errors import InputError
 from minircnn.data import read_image
-from minircnn.errors import InputError
 from minircnn.explain.capture import SENT, capture_step
 from minircnn.explain.model_screen import model_data
 from minircnn.explain.page import write_page
 from minircnn.losses import smooth_l1, softmax_cross_entropy
-from minircnn.trace import norm_of
+from minircnn.models.trace import norm_of
 from minircnn.weights.model_file import load_model, save_model
 
 

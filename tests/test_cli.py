@@ -15,7 +15,7 @@ import pytest
 from commands import assert_one_sentence, minircnn, python, start
 from PIL import Image
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.weights.model_file import save_model
 
@@ -382,7 +382,7 @@ def test_a_demo_takes_no_other_runs_folder(finished_run, tmp_path):
 @pytest.fixture
 def tiny_demo(monkeypatch):
     """`run_demo` on a handful of scenes."""
-    from minircnn import demo
+    from minircnn.tasks import demo
 
     monkeypatch.setattr(demo, "QUICK", demo.DemoSize(train=6, validation=3, test=4, epochs=1))
     return lambda out, **given: demo.run_demo(out, True, 0, lambda *_: None, **given)
@@ -419,7 +419,7 @@ def test_a_demo_goes_on_only_from_its_own_start(tiny_demo, tmp_path):
 
 
 def test_pretrain_from_the_command_line_and_a_run_that_begins_with_it(scenes, tmp_path, monkeypatch):
-    monkeypatch.setattr("minircnn.training.pretrain.TEST_CROPS", 33)
+    monkeypatch.setattr("minircnn.tasks.pretrain.TEST_CROPS", 33)
     out = tmp_path / "new" / "own.safetensors"
     done = minircnn("pretrain", "--crops", 64, "--out", out)
     assert done.returncode == 0, done.stderr

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minircnn.data import DeepFashion2, write_scenes
+from minircnn.base.errors import InputError
+from minircnn.data import DeepFashion2
 from minircnn.data.deepfashion2 import DEEPFASHION2_CLASSES
-from minircnn.errors import InputError
+from minircnn.fashion import write_scenes
 
 HEIGHT, WIDTH = 40, 60
 

@@ -6,7 +6,7 @@ from PIL import Image
 from minircnn import Detections, FastRCNN, detect, vgg_small
 from minircnn.data import Sample
 from minircnn.detection import DetectionSettings, select_detections
-from minircnn.evaluate import time_parts
+from minircnn.detection.evaluate import time_parts
 from minircnn.models.preprocessing import Preprocessing, stack_images
 
 SETTINGS = DetectionSettings()

@@ -88,10 +88,11 @@ def test_a_page_ends_with_the_lines_of_code_that_it_is_about(path):
     for target, place in links:
         file = (path.parent / target).resolve()
         known = file.relative_to(ROOT / "minircnn").as_posix()
-        shown = f"def {path.stem}" if known == "kernels/losses.py" else CODE[known]
+        shown = rf"def _?{path.stem}" if known == "losses.py" else re.escape(CODE[known])
         lines = file.read_text(encoding="utf-8").splitlines()
-        right = next(n for n, line in enumerate(lines, start=1) if shown in line)
-        assert place == f"#L{right}", f"{name(path)} leads to {known}{place}; {shown!r} stands in {right}"
+        right = [n for n, line in enumerate(lines, start=1) if re.search(shown, line)]
+        places = [f"#L{n}" for n in (right if known == "losses.py" else right[:1])]  # a wrapper and its loop
+        assert place in places, f"{name(path)} leads to {known}{place}; {shown!r} stands in {right}"
 
 
 def api_names() -> list[str]:
@@ -127,13 +128,15 @@ def test_the_api_reference_has_every_public_name():
     for room in (
         "minircnn",
         "minircnn.data",
+        "minircnn.detection",
+        "minircnn.fashion",
         "minircnn.layers",
         "minircnn.metrics",
         "minircnn.models",
         "minircnn.proposals",
     ):
         public |= set(importlib.import_module(room).__all__)
-    for file in ("boxes", "detection", "evaluate", "losses", "targets"):
+    for file in ("boxes", "detection.evaluate", "losses", "targets"):
         module = importlib.import_module(f"minircnn.{file}")
         public |= {name for name, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__}
     assert sorted(name for name in public - told if not name.startswith("_")) == []

@@ -28,7 +28,7 @@ SHOWN = {  # what a reader must find in the output
 }
 LINES = {
     "minircnn/models/heads.py": "cls_score = linear(",
-    "minircnn/kernels/losses.py": "dpred[r, column] = sigma2 * d / R",
+    "minircnn/losses.py": "dpred[r, column] = sigma2 * d / R",
     "minircnn/layers/relu.py": "return dy * (self.saved",
     "minircnn/kernels/roi_pool.py": "cells[n, cell, c] += dpooled",
     "minircnn/models/fast_rcnn.py": "def backward(self",

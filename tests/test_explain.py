@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 from minircnn.explain import page as page_module
 from minircnn.explain.page import page, write_page
 from minircnn.explain.scenario import SENT, follow, worked_example

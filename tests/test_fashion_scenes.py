@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from fashion_mnist import FULL_FASHION_MNIST, write_idx
 
-from minircnn.data import DeepFashion2, read_image, write_scenes
-from minircnn.data.fashion_scenes import SPLITS, outline_polygons
-from minircnn.data.garments import Pose, draw_garment, silhouette
-from minircnn.data.materials import (
+from minircnn.base.errors import InputError
+from minircnn.data import DeepFashion2, read_image
+from minircnn.fashion import write_scenes
+from minircnn.fashion.folders import SPLITS, outline_polygons
+from minircnn.fashion.garments import Pose, draw_garment, silhouette
+from minircnn.fashion.materials import (
     BUNDLED,
     CLASS_NAMES,
     Garments,
@@ -21,8 +23,7 @@ from minircnn.data.materials import (
     bundled_photographs,
     idx_garments,
 )
-from minircnn.data.scenes import MOST_HIDDEN, compose_scene
-from minircnn.errors import InputError
+from minircnn.fashion.scenes import MOST_HIDDEN, compose_scene
 
 
 def _files(folder):
@@ -277,7 +278,7 @@ def test_splits_use_their_own_material(monkeypatch, tmp_path):
         used.setdefault(len(used), (photographs, garments))
         return compose_scene(photographs, garments, size, rng)
 
-    monkeypatch.setattr("minircnn.data.fashion_scenes.compose_scene", record)
+    monkeypatch.setattr("minircnn.fashion.folders.compose_scene", record)
     write_scenes(tmp_path, 1, 1, test=1)
     (_, train), (validation_photographs, validation), (test_photographs, test) = used.values()
     assert [len(garments.images) for garments in (train, validation, test)] == [5000, 200, 800]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from commands import minircnn
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 from minircnn.weights.fetch import fetch
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)

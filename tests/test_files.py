@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from minircnn.errors import InputError
-from minircnn.files import check_creatable, locked, read_json, shell_words, write_bytes, write_json, written_whole
+from minircnn.base.errors import InputError
+from minircnn.base.files import check_creatable, locked, read_json, shell_words, write_bytes, write_json, written_whole
 
 
 def test_a_failure_half_way_leaves_the_old_content_and_no_other_file(tmp_path):
@@ -70,7 +70,7 @@ def test_json_that_is_no_object_is_named(tmp_path, content):
 def test_a_lock_holds_against_another_process_and_ends_with_its_holder(tmp_path):
     path = tmp_path / "run" / "lock"
     code = (
-        "import sys, time; from pathlib import Path; from minircnn.files import locked\n"
+        "import sys, time; from pathlib import Path; from minircnn.base.files import locked\n"
         f"with locked(Path({str(path)!r}), 'the run is in use'): print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

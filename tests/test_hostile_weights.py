@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minircnn.errors import InputError
-from minircnn.weights import stored
-from minircnn.weights.formats import read_contents
-from minircnn.weights.vgg16 import read_vgg16
+from minircnn.base.errors import InputError
+from minircnn.weights.foreign import stored
+from minircnn.weights.foreign.formats import read_contents
+from minircnn.weights.foreign.vgg16 import read_vgg16
 
 for package in ("torch", "h5py", "onnx"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install torch h5py onnx to write such files")
@@ -211,7 +211,7 @@ def test_without_h5py_a_keras_file_is_one_sentence(tmp_path):
     content("keras 1", tmp_path)
     program = (
         "import sys; sys.modules['h5py'] = None\n"
-        "from minircnn.weights.formats import read_contents; from minircnn.errors import InputError\n"
+        "from minircnn.weights.foreign.formats import read_contents; from minircnn.base.errors import InputError\n"
         "try: read_contents(sys.argv[1])\n"
         "except InputError as error: print(error)"
     )

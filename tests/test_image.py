@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minircnn.base.errors import InputError
 from minircnn.data.image import MAX_PIXELS, decode_image, image_size, read_image
-from minircnn.errors import InputError
 
 
 def _random(shape, dtype=np.uint8, seed=0):

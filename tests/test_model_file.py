@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.targets import OffsetStatistics
 from minircnn.training.checkpoint import load_checkpoint

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from minircnn.base.errors import InputError
 from minircnn.bench import engines, graphs, peers
 from minircnn.bench.measure import Row
 from minircnn.bench.show import peer_lines, table_line
-from minircnn.errors import InputError
 from minircnn.models import vgg16
 
 

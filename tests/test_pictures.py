@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minircnn import files
-from minircnn.cli.images import list_images
-from minircnn.cli.pictures import PictureFolder
+from minircnn.base import files
+from minircnn.base.errors import InputError
 from minircnn.data import read_image
 from minircnn.detection import Detections
-from minircnn.errors import InputError
+from minircnn.tasks.images import list_images
+from minircnn.tasks.picture_folder import PictureFolder
 
 FOUND = Detections(
     np.array([[1, 2, 30, 40], [5, 5, 9, 9]], np.float32), np.array([1, 2]), np.array([0.9, 0.2], np.float32)
@@ -144,7 +144,7 @@ def test_a_process_that_ends_between_the_two_lists_costs_only_what_was_new(photo
     do(folder := opened(out, [photographs]), most=2)
     folder.write_lists()
     do(folder, most=4)
-    monkeypatch.setattr("minircnn.cli.pictures.write_bytes", only_to("images.json"))
+    monkeypatch.setattr("minircnn.tasks.picture_folder.write_bytes", only_to("images.json"))
     with pytest.raises(KeyboardInterrupt):
         folder.write_lists()
     monkeypatch.undo()
@@ -179,7 +179,7 @@ def test_a_full_disk_leaves_the_lists(photographs, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     write_bytes = type(out).write_bytes
-    monkeypatch.setattr("minircnn.cli.pictures.write_bytes", refuse)
+    monkeypatch.setattr("minircnn.tasks.picture_folder.write_bytes", refuse)
     folder.write_lists()
     kept = lists(out)
     assert 1 <= len(kept) < 5

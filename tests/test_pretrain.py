@@ -10,16 +10,16 @@ import pytest
 from commands import assert_one_sentence, minircnn
 from fashion_mnist import FULL_FASHION_MNIST, write_idx
 
-from minircnn.data.crops import CROP_CLASSES, SIDES, CropMaterial, compose_crop
-from minircnn.data.materials import bundled_garments, bundled_photographs
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
+from minircnn.fashion.crops import CROP_CLASSES, SIDES, CropMaterial, compose_crop
+from minircnn.fashion.materials import bundled_garments, bundled_photographs
 from minircnn.gradcheck.finite_differences import check_gradient
 from minircnn.losses import softmax_cross_entropy
 from minircnn.models import FastRCNN, vgg16, vgg_small
 from minircnn.models.crop_classifier import CropClassifier
-from minircnn.training import pretrain
+from minircnn.tasks import pretrain
+from minircnn.tasks.pretrain import CROPS_PER_STEP, Pretraining, PretrainSettings, as_input
 from minircnn.training.begin import first_model
-from minircnn.training.pretrain import CROPS_PER_STEP, Pretraining, PretrainSettings, as_input
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Interrupted, Training
@@ -97,7 +97,7 @@ def test_a_folder_whose_training_part_holds_test_garments_is_refused(tmp_path, m
     write_idx(tmp_path)
     assert len(CropMaterial.training(tmp_path).name) == 64
     stolen = CropMaterial.training(tmp_path).garments
-    monkeypatch.setattr("minircnn.data.crops.bundled_garments", lambda split: stolen)
+    monkeypatch.setattr("minircnn.fashion.crops.bundled_garments", lambda split: stolen)
     with pytest.raises(InputError, match="hold some that detectors are tested on"):
         CropMaterial.training(tmp_path)
 
@@ -336,7 +336,7 @@ def test_a_backbone_of_another_architecture_is_refused(tmp_path, rng):
 def test_two_programs_do_not_make_one_file(tmp_path):
     out = tmp_path / "a.safetensors"
     program = (
-        "import sys; from pathlib import Path; from minircnn.files import locked\n"
+        "import sys; from pathlib import Path; from minircnn.base.files import locked\n"
         "with locked(Path(sys.argv[1]), ''): print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, tmp_path / "a.safetensors.lock"]

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minircnn.base.errors import InputError
 from minircnn.data.sample import Sample
-from minircnn.errors import InputError
 from minircnn.proposals import cache as proposal_cache
 from minircnn.proposals.cache import ProposalCache
 from minircnn.proposals.selective_search import ProposalSettings, proposal_recall, propose

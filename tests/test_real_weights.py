@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 from minircnn.models import vgg16
-from minircnn.weights.convert import convert
-from minircnn.weights.pixels import CHOICES, TORCHVISION_FILTER, known_pixels
-from minircnn.weights.vgg16 import read_vgg16
+from minircnn.weights.foreign.convert import convert
+from minircnn.weights.foreign.pixels import CHOICES, TORCHVISION_FILTER, known_pixels
+from minircnn.weights.foreign.vgg16 import read_vgg16
 
 for package in ("torch", "h5py", "onnx"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install torch h5py onnx to write such files")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minircnn.base.errors import InputError
 from minircnn.data import Sample
 from minircnn.detection import Detections
-from minircnn.errors import InputError
 from minircnn.metrics import evaluate_detections
 from minircnn.report.charts import COLOURS, STYLE, Line, chart, precision_recall_chart, smooth
 from minircnn.report.page import write_report

@@ -19,20 +19,20 @@ from commands import python, start
 from PIL import Image
 
 from minircnn import FastRCNN, detect, load_model, save_model, vgg_small
+from minircnn.base.errors import InputError
+from minircnn.base.files import write_bytes
 from minircnn.bench.measure import Row
 from minircnn.bench.show import check_plot, save_plot
 from minircnn.boxes import decode_boxes, iou_matrix, nms
 from minircnn.data import DeepFashion2
-from minircnn.errors import InputError
-from minircnn.files import write_bytes
 from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
 from minircnn.proposals import ProposalCache, ProposalSettings, cache
-from minircnn.report.finish import finish_run
+from minircnn.tasks.finish import finish_run
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Training
-from minircnn.weights import safetensors_file
-from minircnn.weights.protobuf import mapped
+from minircnn.weights.foreign import safetensors_file
+from minircnn.weights.foreign.protobuf import mapped
 
 ROOT = Path(__file__).parent.parent
 

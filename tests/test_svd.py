@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from commands import assert_one_sentence, minircnn
 
+from minircnn.base.errors import InputError
 from minircnn.detection import detect
-from minircnn.errors import InputError
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.weights.model_file import load_model, save_model
 from minircnn.weights.svd import compress, truncate, usual_ranks

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minircnn.errors import InputError
-from minircnn.weights.formats import is_foreign
-from minircnn.weights.torch_file import read_torch_file
+from minircnn.base.errors import InputError
+from minircnn.weights.foreign.formats import is_foreign
+from minircnn.weights.foreign.torch_file import read_torch_file
 
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 

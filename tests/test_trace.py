@@ -8,7 +8,7 @@ import pytest
 from minircnn.layers import Layer
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, vgg_small
-from minircnn.trace import norm_of, trace
+from minircnn.models.trace import norm_of, trace
 from minircnn.training.optim import SGD
 
 FROZEN = ("conv1_1", "conv2_1")

@@ -16,8 +16,8 @@ from PIL import Image
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
+from minircnn.base.errors import InputError
 from minircnn.cli import app
-from minircnn.errors import InputError
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.training.begin import first_model
 from minircnn.training.divergence import way_out

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 from minircnn.models import BACKBONES, FastRCNN, vgg16
 from minircnn.training.begin import first_model
-from minircnn.weights.pixels import TORCHVISION_FILTER
+from minircnn.weights.foreign.pixels import TORCHVISION_FILTER
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch to compare with it")
 

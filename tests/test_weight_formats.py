@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from minircnn import load_model
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 from minircnn.models import BACKBONES, vgg16
 from minircnn.training.begin import first_model
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Training
-from minircnn.weights import detector
-from minircnn.weights.convert import convert
-from minircnn.weights.detector import VOC, read_classifier
-from minircnn.weights.vgg16 import read_vgg16
+from minircnn.weights.foreign import detector
+from minircnn.weights.foreign.convert import convert
+from minircnn.weights.foreign.detector import VOC, read_classifier
+from minircnn.weights.foreign.vgg16 import read_vgg16
 
 for package in ("torch", "h5py", "onnx"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install torch h5py onnx to compare with them")

@@ -10,10 +10,11 @@ from safetensors import safe_open
 
 from minircnn import load_model
 from minircnn.models import VGGClassifier, vgg16
-from minircnn.weights import check, detector
+from minircnn.weights import check
 from minircnn.weights.backbone_file import read_backbone, shipped_backbone
 from minircnn.weights.check import PHOTOGRAPHS, class_names, likeness, look
-from minircnn.weights.vgg16 import read_vgg16
+from minircnn.weights.foreign import detector
+from minircnn.weights.foreign.vgg16 import read_vgg16
 
 for package in ("torch", "h5py"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install torch h5py onnx to write such files")
@@ -107,7 +108,7 @@ def test_the_photographs_are_fed_as_the_weights_expect(monkeypatch):
     monkeypatch.setattr(model, "forward", lambda images: seen.append(images) or np.zeros((1, 1000), np.float32))
     list(look(model, vgg16().preprocessing))
     assert all(image.shape == (1, 224, 224, 3) and image.dtype == np.float32 for image in seen)
-    cat = check.read_image(check.resources.files("minircnn.data") / "bundled" / "photo_train_cat.jpg")
+    cat = check.read_image(check.resources.files("minircnn.fashion") / "bundled" / "photo_train_cat.jpg")
     reddest = cat[..., 0].mean() - 122.7717  # of RGB; the last channel of BGR
     assert abs(seen[0][..., 2].mean() - reddest) < 15
     assert seen[0][..., 2].mean() > seen[0][..., 0].mean() + 5

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from minircnn.base.errors import InputError
+from minircnn.base.files import check_creatable, written_whole
 from minircnn.bench.measure import Row
-from minircnn.errors import InputError
-from minircnn.files import check_creatable, written_whole
 
 MADE_BY = "minircnn bench"  # in a chart's metadata: only such files are ever written over
 HEADER = f"{'':23} {'minircnn':>10}  {'fastest peer':>12}  {'':26} {'ratio':>6} {'% peak':>7} {'error':>8}"

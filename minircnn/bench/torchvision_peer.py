@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from minircnn.base.errors import InputError
 from minircnn.bench.measure import Work
-from minircnn.errors import InputError
 
 OTHER = """
 import sys

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from minircnn.base.errors import InputError
 from minircnn.cli.console import check_figures, write_figures
-from minircnn.errors import InputError
 
 
 def bench(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -72,7 +72,7 @@ class Terminated(KeyboardInterrupt):
 @contextmanager
 def on_interrupt(saved: str | Callable[[], str], command: Callable[[], list[str]] | None = None) -> Iterator[None]:
     """Where Ctrl-C or SIGTERM ends the block, say what is saved and how to go on: with `command`, or the one typed."""
-    from minircnn.files import shell_words
+    from minircnn.base.files import shell_words
 
     def end(number: int, frame: object) -> None:
         raise Terminated
@@ -114,7 +114,7 @@ def one_sentence(command: Callable) -> Callable:
             discard_output()
             raise typer.Exit(141) from None
         except OSError as error:
-            from minircnn.files import reason, remedy_for
+            from minircnn.base.files import reason, remedy_for
 
             where = f"{error.filename}: " if error.filename else ""
             raise typer.Exit(complain(f"{where}{reason(error)}; {remedy_for(error, 'choose another path')}")) from None
@@ -206,7 +206,7 @@ MADE_BY = "made_by"
 
 def check_figures(path: Path | None) -> None:
     """`--json FILE`, before the work: InputError where it cannot be written, or is a file of somebody else's."""
-    from minircnn.files import check_creatable, read_json
+    from minircnn.base.files import check_creatable, read_json
 
     if path is None:
         return
@@ -226,7 +226,7 @@ def check_figures(path: Path | None) -> None:
 def write_figures(path: Path | None, command: str, content: dict) -> None:
     """`--json FILE`: the figures for other programs, written before they are printed."""
     if path is not None:
-        from minircnn.files import write_json
+        from minircnn.base.files import write_json
 
         write_json(path, {MADE_BY: f"minircnn {command}"} | content)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from minircnn.base.errors import InputError
 from minircnn.cli.console import Console, check_figures, figure, on_interrupt, one_sentence, write_figures
-from minircnn.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ def scenes(
 
     Example: minircnn data scenes --out scenes --images 3000
     """
-    from minircnn.data import write_scenes
+    from minircnn.fashion import write_scenes
 
     if validation is None:
         validation = max(1, images // 10)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from minircnn.base.errors import InputError
 from minircnn.cli.console import Console, complain, on_interrupt, this_command
-from minircnn.errors import InputError
 
 LISTS_EVERY = 60.0  # seconds: what a killed run had found until then is in its lists
 
@@ -30,12 +30,12 @@ def detect(
 
     Example: minircnn detect runs/demo photo.jpg --out found
     """
-    from minircnn.cli.images import list_images
-    from minircnn.cli.pictures import PictureFolder
+    from minircnn.base.files import shell_words
     from minircnn.data import read_image
     from minircnn.detection import detect as detect_garments
-    from minircnn.files import shell_words
-    from minircnn.weights.convert import sha256
+    from minircnn.tasks.images import list_images
+    from minircnn.tasks.picture_folder import PictureFolder
+    from minircnn.weights.foreign.convert import sha256
     from minircnn.weights.model_file import load_model, model_path
 
     detector = load_model(model)

@@ -25,7 +25,7 @@ def evaluate(
     import time
 
     from minircnn.data import DeepFashion2
-    from minircnn.evaluate import evaluate_model
+    from minircnn.detection.evaluate import evaluate_model
     from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
     from minircnn.training.data import with_proposals
     from minircnn.weights.model_file import load_model
@@ -58,8 +58,8 @@ def evaluate(
 
 def _check_classes(known: tuple[str, ...], model: Path, data: Path) -> list[str]:
     """What the data names and the detector was not taught, in a sentence; InputError in the opposite case."""
+    from minircnn.base.errors import InputError
     from minircnn.data.deepfashion2 import category_names
-    from minircnn.errors import InputError
 
     there = category_names(data / "classes.json")
     others = [name for name in there if name not in known]

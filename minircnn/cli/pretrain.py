@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from minircnn.base.errors import InputError
 from minircnn.cli.console import Console, Stopped, on_interrupt, this_command
-from minircnn.errors import InputError
 
 
 def pretrain(
@@ -24,9 +24,9 @@ def pretrain(
 
     Example: minircnn pretrain --fashion-mnist fashion-mnist --out runs/backbone.safetensors
     """
-    from minircnn.data.crops import CROP_CLASSES, CropMaterial
-    from minircnn.files import locked, shell_words
-    from minircnn.training.pretrain import CROPS_PER_STEP, TEST_CROPS, Pretraining, check_out
+    from minircnn.base.files import locked, shell_words
+    from minircnn.fashion.crops import CROP_CLASSES, CropMaterial
+    from minircnn.tasks.pretrain import CROPS_PER_STEP, TEST_CROPS, Pretraining, check_out
     from minircnn.training.train import Interrupted
     from minircnn.training.warm_up import warm_up
 

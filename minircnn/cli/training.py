@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from minircnn.base.errors import InputError
 from minircnn.cli.console import Console, Stopped, figure, on_interrupt, print_measures, this_command
-from minircnn.errors import InputError
 
 if TYPE_CHECKING:
     from minircnn.training.run_folder import RunFolder
@@ -28,7 +28,7 @@ def demo(
 
     Example: minircnn demo --out runs/demo
     """
-    from minircnn.demo import run_demo
+    from minircnn.tasks.demo import run_demo
     from minircnn.training.train import Interrupted
 
     try:
@@ -90,8 +90,8 @@ def train(
         raise InputError("train needs --data DIR and --out RUN to begin a run, or --resume RUN to go on with one")
     if resume is not None:
         _refuse_other_flags(ctx)
-    from minircnn.report.finish import finish_run
     from minircnn.targets import SamplingSettings
+    from minircnn.tasks.finish import finish_run
     from minircnn.training.run_folder import RunFolder
     from minircnn.training.settings import TrainSettings
     from minircnn.training.train import Interrupted, Training
@@ -166,7 +166,7 @@ def _kept(folder: "RunFolder") -> str:
 
 
 def _stopped(command: list[str]) -> Stopped:
-    from minircnn.files import shell_words
+    from minircnn.base.files import shell_words
 
     return Stopped(f"stopped; everything is saved. Go on with: {shell_words(command)}")
 

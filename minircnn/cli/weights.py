@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from minircnn.base.errors import InputError
 from minircnn.cli.console import one_sentence
-from minircnn.errors import InputError
 
 if TYPE_CHECKING:
-    from minircnn.weights.vgg16 import Pretrained
+    from minircnn.weights.foreign.vgg16 import Pretrained
 
 Weights = Annotated[
     Path, typer.Argument(help="A VGG16 of any kind: .pth, safetensors, .caffemodel, Keras, ONNX, .npz.")
@@ -72,10 +72,10 @@ def info(file: Weights) -> None:
     Example: minircnn weights info vgg16-397923af.pth
     """
     from minircnn.models import vgg16
-    from minircnn.weights.convert import KNOWN, sha256
-    from minircnn.weights.formats import is_foreign, read_contents
+    from minircnn.weights.foreign.convert import KNOWN, sha256
+    from minircnn.weights.foreign.formats import is_foreign, read_contents
+    from minircnn.weights.foreign.vgg16 import read_vgg16
     from minircnn.weights.model_file import read_tensors
-    from minircnn.weights.vgg16 import read_vgg16
 
     contents = read_contents(file)
     digest = sha256(file)
@@ -118,10 +118,10 @@ def convert(
     Example: minircnn weights convert VGG_ILSVRC_16_layers.caffemodel --out vgg16.safetensors
     """
     from minircnn.models import vgg16
-    from minircnn.weights.convert import convert as write
-    from minircnn.weights.detector import read_detector
+    from minircnn.weights.foreign.convert import convert as write
+    from minircnn.weights.foreign.detector import read_detector
+    from minircnn.weights.foreign.vgg16 import read_vgg16
     from minircnn.weights.model_file import save_model
-    from minircnn.weights.vgg16 import read_vgg16
 
     _check_new(out)
     found = read_vgg16(file, vgg16(), pixels=pixels)
@@ -147,8 +147,8 @@ def check(file: Weights, pixels: Pixels = None) -> None:
     """
     from minircnn.models import vgg16
     from minircnn.weights.check import class_names, look
-    from minircnn.weights.detector import read_classifier
-    from minircnn.weights.vgg16 import read_vgg16
+    from minircnn.weights.foreign.detector import read_classifier
+    from minircnn.weights.foreign.vgg16 import read_vgg16
 
     found = read_vgg16(file, vgg16(), pixels=pixels)
     for note in found.notes:
@@ -176,7 +176,7 @@ def _check_convolutions(file: Path, found: "Pretrained") -> None:
     """What convolutions alone can tell: with which pixels they tell photographs apart."""
     from minircnn.models import vgg16
     from minircnn.weights.check import compare_pixels, likeness
-    from minircnn.weights.detector import read_convolutions
+    from minircnn.weights.foreign.detector import read_convolutions
 
     backbone = read_convolutions(found, vgg16())
     own = likeness(backbone, found.preprocessing)

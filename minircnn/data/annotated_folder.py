@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from minircnn.base.errors import InputError
+from minircnn.base.progress import Progress
 from minircnn.data.annotation import read_annotation
 from minircnn.data.annotation_index import AnnotationIndex, IndexBuilder
 from minircnn.data.image import SUFFIXES, image_size
-from minircnn.data.progress import Progress
-from minircnn.errors import InputError
 
 SMALLEST_SIDE = 16  # pixels: one cell of VGG16's feature map
 

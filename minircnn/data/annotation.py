@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from minircnn.errors import InputError
-from minircnn.files import read_bytes
+from minircnn.base.errors import InputError
+from minircnn.base.files import read_bytes
 
 MAX_BYTES = 32_000_000  # a thousand times the largest real annotation
 TOLERANCE = 1.0  # pixels that a box may reach beyond the image before it is an error; real boxes touch the border

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minircnn.files import write_bytes
+from minircnn.base.files import write_bytes
 
 _MAGIC = b"minircnn index 2"  # raise it when the checks change: an index is what passed them
 _PREAMBLE = struct.Struct("<16sQQ")  # magic, bytes of the JSON header, CRC-32 of all that follows

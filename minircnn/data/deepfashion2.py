@@ -15,12 +15,12 @@ from typing import overload
 
 import numpy as np
 
+from minircnn.base.errors import InputError
+from minircnn.base.files import read_bytes
+from minircnn.base.progress import Progress, silent
 from minircnn.data.annotated_folder import AnnotatedFolder
 from minircnn.data.annotation import read_object
-from minircnn.data.progress import Progress, silent
 from minircnn.data.sample import Sample
-from minircnn.errors import InputError
-from minircnn.files import read_bytes
 
 END_BYTES = 4096  # of an image file, for its digest
 DEEPFASHION2_CLASSES = (

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 
-from minircnn.errors import InputError
-from minircnn.files import check_regular, read_bytes
+from minircnn.base.errors import InputError
+from minircnn.base.files import check_regular, read_bytes
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 SUFFIXES = (

@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 
 REMOVE_ALL = (
     "pip uninstall -y opencv-python opencv-python-headless opencv-contrib-python opencv-contrib-python-headless"

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from minircnn.base.errors import InputError
 from minircnn.data import Sample, read_image
 from minircnn.data.annotation import plain_name, read_annotation
 from minircnn.data.deepfashion2 import category_names
 from minircnn.detection import detect
-from minircnn.errors import InputError
 from minircnn.explain.scenario import SENT
 from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
 from minircnn.models import FastRCNN
+from minircnn.models.trace import Rows, trace
 from minircnn.proposals import propose
 from minircnn.targets import OffsetStatistics
-from minircnn.trace import Rows, trace
 from minircnn.training.batches import Batch, make_batch
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings

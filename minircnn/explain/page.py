@@ -12,14 +12,14 @@ from pathlib import Path
 from string import Template
 
 import minircnn
+from minircnn.base.errors import InputError
+from minircnn.base.files import check_creatable, write_text
 from minircnn.data.deepfashion2 import DEEPFASHION2_CLASSES
-from minircnn.errors import InputError
 from minircnn.explain.capture import CapturedStep, capture_step
 from minircnn.explain.model_screen import model_data
 from minircnn.explain.scenario import Scenario, worked_example
 from minircnn.explain.source import addition
 from minircnn.explain.steps import STEPS
-from minircnn.files import check_creatable, write_text
 
 LANGUAGES = ("en", "ko")
 SCRIPTS = (  # in this order

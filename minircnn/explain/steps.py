@@ -79,16 +79,16 @@ STEPS = (
     ),
     Step(
         "class",
-        "kernels/losses.py",
-        "softmax_cross_entropy_rows",
+        "losses.py",
+        "_softmax_cross_entropy_rows",
         ("dscores[r, k] = math.exp", "dscores[r, labels[r]] -= 1.0 / R"),
         ("Class loss: (p − onehot) / R", "클래스 손실: (p − onehot) / R"),
         ("R counts all sampled RoIs.", "R은 뽑힌 RoI 전체의 수입니다."),
     ),
     Step(
         "box",
-        "kernels/losses.py",
-        "smooth_l1_rows",
+        "losses.py",
+        "_smooth_l1_rows",
         ("if labels[r] == 0", "dpred[r, column] = sigma2 * d / R", "dpred[r, column] = d / abs(d) / R"),
         ("Box loss: clip(d, −1, 1) / R", "박스 손실: clip(d, −1, 1) / R"),
         (

@@ -16,14 +16,19 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from numba import config, njit
 
+LOSSES = Path(__file__).parents[1] / "losses.py"  # has loops as well
 STAMP = "minircnn.sources"  # beside the loops: what they were compiled from, and which files were read and found sound
 
 
-def _probe() -> None:
-    """Nothing: what Numba is asked to find a cache folder for."""
+def _cache_folder(source: Path) -> Path:
+    """Where Numba keeps what is compiled of this file. Nothing is compiled to find out."""
+    scope: dict[str, Any] = {}
+    exec(compile("def probe(): pass", str(source), "exec"), scope)
+    return Path(str(njit(cache=True)(scope["probe"]).stats.cache_path))
 
 
 def _ensure_cache_folder() -> bool:
@@ -31,13 +36,14 @@ def _ensure_cache_folder() -> bool:
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
         return True
     try:
-        folder = njit(cache=True)(_probe).stats.cache_path  # asks for a folder, compiles nothing
+        folders = {_cache_folder(source) for source in (Path(__file__), LOSSES)}
     except RuntimeError:  # "no locator available"
-        config.CACHE_DIR = folder = tempfile.mkdtemp(prefix="minircnn-kernels-")  # type: ignore[attr-defined]
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        config.CACHE_DIR = passing = tempfile.mkdtemp(prefix="minircnn-kernels-")  # type: ignore[attr-defined]
+        atexit.register(shutil.rmtree, passing, ignore_errors=True)
         return False
     with suppress(OSError):  # another process may be doing the same, or nobody may write here
-        throw_away_the_unusable(Path(str(folder)))
+        for folder in folders:
+            throw_away_the_unusable(folder)
     return True
 
 
@@ -45,7 +51,7 @@ def throw_away_the_unusable(folder: Path) -> None:
     """Remove indices of loops that were compiled from other files than these, and files that are damaged."""
     if not folder.is_dir():
         return
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = [*sorted(Path(__file__).parent.glob("*.py")), LOSSES]
     sources = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     stamp = folder / STAMP
     try:

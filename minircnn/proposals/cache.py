@@ -24,11 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
+from minircnn.base.errors import InputError
+from minircnn.base.files import read_bytes, read_json, write_bytes, write_json
+from minircnn.base.progress import Progress, silent
 from minircnn.data.image import decode_image
-from minircnn.data.progress import Progress, silent
 from minircnn.data.sample import Sample
-from minircnn.errors import InputError
-from minircnn.files import read_bytes, read_json, write_bytes, write_json
 from minircnn.proposals.selective_search import ProposalSettings, contributed_opencv, propose
 
 FORMAT = 2  # raise it when propose() begins to give other boxes, or their file changes

@@ -10,9 +10,9 @@ from types import ModuleType
 
 import numpy as np
 
+from minircnn.base.errors import InputError
 from minircnn.boxes import iou_matrix
 from minircnn.data.opencv import REMOVE_ALL, opencv
-from minircnn.errors import InputError
 
 SEGMENT_SIGMA = 0.8  # smoothing before the segmentation, pixels
 

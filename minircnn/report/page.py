@@ -15,10 +15,10 @@ from string import Template
 
 import numpy as np
 
+from minircnn.base.errors import InputError
+from minircnn.base.files import read_json, write_text
 from minircnn.data import Sample
 from minircnn.detection import Detections
-from minircnn.errors import InputError
-from minircnn.files import read_json, write_text
 from minircnn.metrics import ClassMeasures, Evaluation
 from minircnn.metrics.examples import Example, choose_examples
 from minircnn.report.charts import Line, chart, precision_recall_chart, smooth

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minircnn.data.progress import Progress
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
+from minircnn.base.progress import Progress
 from minircnn.models import BACKBONES, VGG, FastRCNN
 from minircnn.targets import OffsetStatistics
 from minircnn.training.batches import STATISTICS_IMAGES, measure_offsets
@@ -14,10 +14,10 @@ from minircnn.training.checkpoint import Checkpoint
 from minircnn.training.data import TrainingData, spread
 from minircnn.training.settings import DEFAULTS, RANDOM, SHIPPED, TrainSettings
 from minircnn.weights.backbone_file import read_backbone, shipped_backbone
-from minircnn.weights.detector import VOC, fill
-from minircnn.weights.formats import is_foreign
+from minircnn.weights.foreign.detector import VOC, fill
+from minircnn.weights.foreign.formats import is_foreign
+from minircnn.weights.foreign.vgg16 import read_vgg16
 from minircnn.weights.model_file import assign, kind_of, load_model
-from minircnn.weights.vgg16 import read_vgg16
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 from minircnn.models import FastRCNN
 from minircnn.training.optim import SGD
-from minircnn.weights.formats import OWN_KEY
+from minircnn.weights.foreign.formats import OWN_KEY
+from minircnn.weights.foreign.safetensors_file import read_safetensors_file
 from minircnn.weights.model_file import build, describe, read_tensors, stored_statistics, write_tensors
-from minircnn.weights.safetensors_file import read_safetensors_file
 
 DAMAGED = "damaged.safetensors"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from minircnn.base.errors import InputError
+from minircnn.base.progress import Progress
 from minircnn.data import DeepFashion2, Sample
-from minircnn.data.progress import Progress
-from minircnn.errors import InputError
 from minircnn.proposals import ProposalCache
 from minircnn.training.settings import TrainSettings
 

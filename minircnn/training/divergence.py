@@ -7,8 +7,8 @@ a run that is resumed ends at the same step again, bit for bit: going on takes a
 import csv
 from pathlib import Path
 
-from minircnn.errors import InputError
-from minircnn.files import shell_words
+from minircnn.base.errors import InputError
+from minircnn.base.files import shell_words
 from minircnn.training.checkpoint import stored_step
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import DEFAULTS, RANDOM, SHIPPED, TrainSettings

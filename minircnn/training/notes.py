@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from minircnn.base.errors import InputError
+from minircnn.base.files import nearest
 from minircnn.data.deepfashion2 import DEEPFASHION2_CLASSES
-from minircnn.errors import InputError
-from minircnn.files import nearest
 from minircnn.models import FastRCNN
 from minircnn.proposals import proposal_recall
 from minircnn.training.data import TrainingData, spread

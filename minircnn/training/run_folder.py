@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from minircnn.errors import InputError
-from minircnn.files import (
+from minircnn.base.errors import InputError
+from minircnn.base.files import (
     check_creatable,
     locked,
     read_json,

@@ -9,8 +9,8 @@ import os
 from dataclasses import asdict, dataclass, field, replace
 from typing import TypeVar
 
+from minircnn.base.errors import InputError
 from minircnn.detection import DetectionSettings
-from minircnn.errors import InputError
 from minircnn.models import BACKBONES
 from minircnn.proposals import ProposalSettings
 from minircnn.targets import SamplingSettings

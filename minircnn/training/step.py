@@ -2,7 +2,7 @@
 
 import math
 
-from minircnn.errors import NotFinite
+from minircnn.base.errors import NotFinite
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN
 from minircnn.training.batches import Batch

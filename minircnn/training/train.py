@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from minircnn.data.progress import Progress, silent
+from minircnn.base.errors import InputError, NotFinite
+from minircnn.base.progress import Progress, silent
 from minircnn.data.sample import Sample
-from minircnn.errors import InputError, NotFinite
-from minircnn.evaluate import evaluate_model
+from minircnn.detection.evaluate import evaluate_model
 from minircnn.models import FastRCNN
 from minircnn.training.batches import Batch, make_batch
 from minircnn.training.begin import first_model, offset_statistics, reopen

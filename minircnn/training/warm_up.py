@@ -6,7 +6,7 @@ hang. A second run finds the cache and this takes a moment.
 
 import numpy as np
 
-from minircnn.data.progress import Progress
+from minircnn.base.progress import Progress
 from minircnn.kernels import KEPT
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, vgg_small

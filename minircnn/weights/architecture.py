@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 from minircnn.models import VGG, Preprocessing
 
 FORMAT = 1  # of files that minircnn writes; raise it when older versions could not read one rightly

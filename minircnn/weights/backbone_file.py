@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 from minircnn.models import VGG
 from minircnn.weights.architecture import FORMAT, architecture_of, describe_architecture
 from minircnn.weights.model_file import check_shape, read_tensors, write_tensors

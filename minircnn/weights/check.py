@@ -10,13 +10,13 @@ from importlib import resources
 
 import numpy as np
 
+from minircnn.base.errors import InputError
 from minircnn.data import read_image
-from minircnn.errors import InputError
 from minircnn.layers import Sequential
 from minircnn.models import VGGClassifier
 from minircnn.models.classifier import SIDE
 from minircnn.models.preprocessing import LONGEST_SIDE, Preprocessing
-from minircnn.weights.pixels import CHOICES
+from minircnn.weights.foreign.pixels import CHOICES
 
 # Bundled photograph → the classes that a good classifier may have among its five best
 PHOTOGRAPHS = {
@@ -42,7 +42,7 @@ class Answer:
 
 def class_names() -> list[tuple[str, str]]:
     """ImageNet's 1000 classes in the order of a classifier's outputs: WordNet's number and words."""
-    text = resources.files("minircnn.data").joinpath("bundled", "imagenet_classes.txt").read_text(encoding="utf-8")
+    text = resources.files("minircnn.fashion").joinpath("bundled", "imagenet_classes.txt").read_text(encoding="utf-8")
     return [(number, words) for number, _, words in (line.partition(" ") for line in text.splitlines())]
 
 
@@ -82,7 +82,7 @@ def compare_pixels(backbone: Sequential, preprocessing: Preprocessing) -> Iterat
 def _photographs(preprocessing: Preprocessing) -> Iterator[tuple[str, np.ndarray]]:
     """Name and (1, SIDE, SIDE, 3) of each bundled photograph, scaled to 256 pixels and cut to its middle."""
     preprocessing = replace(preprocessing, short_side=256, long_side=LONGEST_SIDE)
-    folder = resources.files("minircnn.data").joinpath("bundled")
+    folder = resources.files("minircnn.fashion").joinpath("bundled")
     for photograph in PHOTOGRAPHS:
         with resources.as_file(folder.joinpath(photograph)) as path:
             image, _ = preprocessing.apply(read_image(path))

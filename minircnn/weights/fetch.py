@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from minircnn.errors import InputError
-from minircnn.files import check_creatable
-from minircnn.weights.convert import sha256 as sha256_of
-from minircnn.weights.formats import what_else
+from minircnn.base.errors import InputError
+from minircnn.base.files import check_creatable
+from minircnn.weights.foreign.convert import sha256 as sha256_of
+from minircnn.weights.foreign.formats import what_else
 
 _IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")  # as PyTorch names its files: vgg16-397923af.pth
 

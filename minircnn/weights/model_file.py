@@ -14,14 +14,14 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from minircnn.errors import InputError, NotFinite
-from minircnn.files import sync, written_whole
+from minircnn.base.errors import InputError, NotFinite
+from minircnn.base.files import sync, written_whole
 from minircnn.models import VGG, FastRCNN
 from minircnn.targets import OffsetStatistics
 from minircnn.weights.architecture import FORMAT, architecture_of, describe_architecture
-from minircnn.weights.detector import read_detector
-from minircnn.weights.formats import OWN_KEY, is_foreign
-from minircnn.weights.safetensors_file import read_safetensors_file
+from minircnn.weights.foreign.detector import read_detector
+from minircnn.weights.foreign.formats import OWN_KEY, is_foreign
+from minircnn.weights.foreign.safetensors_file import read_safetensors_file
 
 CHECKSUM_KEY = "crc32"
 NO_DETECTOR = {  # kinds of files that hold no whole model

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from minircnn.errors import InputError
+from minircnn.base.errors import InputError
 from minircnn.models import FastRCNN
 
 

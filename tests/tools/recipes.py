@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from minircnn.data import write_scenes
-from minircnn.evaluate import evaluate_model
+from minircnn.detection.evaluate import evaluate_model
+from minircnn.fashion import write_scenes
 from minircnn.targets import SamplingSettings
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings

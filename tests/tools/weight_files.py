@@ -29,8 +29,8 @@ MEASURE = r"""
 import json, re, sys, time
 import numpy as np
 from minircnn.models import vgg16
-from minircnn.weights.detector import read_classifier
-from minircnn.weights.vgg16 import read_vgg16
+from minircnn.weights.foreign.detector import read_classifier
+from minircnn.weights.foreign.vgg16 import read_vgg16
 import h5py
 path, images, out = sys.argv[1:]
 

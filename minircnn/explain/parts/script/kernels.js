@@ -1,5 +1,5 @@
 "use strict";
-// The rules of minircnn/kernels/roi_pool.py, minircnn/kernels/losses.py and minircnn/boxes.py, once more, for one
+// The rules of minircnn/kernels/roi_pool.py, minircnn/losses.py and minircnn/boxes.py, once more, for one
 // channel, so that the page can follow a dragged box. A browser test holds every number to those kernels.
 
 /** 1.5 → 2, 2.5 → 3, −1.5 → −2: half away from zero, as C rounds. */

@@ -1,0 +1,246 @@
+"""Files written whole or not at all: under a temporary name, synced, then renamed over the old one.
+
+Whatever the project writes goes through here, so a full disk or a lost process leaves the former content, and what
+cannot be written is one sentence.
+"""
+
+import errno
+import itertools
+import json
+import math
+import os
+import shlex
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from minircnn.base.errors import InputError
+
+REMEDY = "choose another folder"
+LONGEST_NAME = 255  # bytes, on every usual file system
+FULL = (errno.ENOSPC, errno.EDQUOT)
+ROOM_FOR_SUFFIX = 32  # bytes of a temporary name that are not the file's own
+_count = itertools.count()
+
+
+class NoRoom(InputError):
+    """The disk is full, or the user's share of it."""
+
+
+@contextmanager
+def written_whole(path: Path, remedy: str = REMEDY, durable: bool = True) -> Iterator[Path]:
+    """Give a temporary path to write to; when the block ends well, rename it to `path`. Makes missing folders.
+
+    The file gets the permissions that the user's umask gives any new file. `durable` waits for the disk, so that even
+    a power cut leaves the old content or the new. An OSError in the block, or here, becomes an InputError with the
+    remedy, and the temporary file is gone.
+    """
+    own = os.fsdecode(os.fsencode(path.name)[: LONGEST_NAME - ROOM_FOR_SUFFIX])
+    temporary = path.with_name(f"{own}.{os.getpid()}.{next(_count)}.partial")  # threads may write one file at once
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        yield temporary
+        if durable:
+            sync(temporary)
+        if temporary.stat().st_mode != mode:  # a library may have made it the user's alone
+            with suppress(OSError):  # some network drives have no modes
+                os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except OSError as error:
+        kind = NoRoom if error.errno in FULL else InputError
+        raise kind(f"{path} cannot be written ({reason(error)}); {remedy_for(error, remedy)}") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def sync(path: Path) -> None:
+    """Wait until the file's content is on the disk."""
+    with open(path, "r+b") as file:  # Windows syncs only what was opened to be written
+        os.fsync(file.fileno())
+
+
+def write_bytes(path: Path, content: bytes, remedy: str = REMEDY, durable: bool = False) -> None:
+    """Write whole or not at all."""
+    with written_whole(path, remedy, durable) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write whole or not at all, in UTF-8. A name that is no UTF-8 keeps its bytes as \\udcXX escapes."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_json(path: Path, content: dict | list) -> None:
+    """Indented JSON, written whole or not at all; a figure that is not finite is null."""
+    write_bytes(path, json_bytes(content))
+
+
+def json_bytes(content: dict | list) -> bytes:
+    """What `write_json` writes."""
+    text = json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _finite(content: object) -> object:
+    """JSON has no NaN: None in its place."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return content
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content. OSError also where it is a pipe or a device, which might go on for ever."""
+    check_regular(path)
+    return path.read_bytes()
+
+
+def check_regular(path: Path) -> None:
+    """OSError where something is there that is neither a file nor a folder."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "a pipe, a device or a socket, not a file", str(path))
+
+
+def read_json(path: Path, remedy: str) -> dict:
+    """The object in a JSON file that the project wrote; InputError with the remedy where there is none."""
+    content = _json(path, remedy)
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no JSON object; {remedy}")
+    return content
+
+
+def read_json_list(path: Path, remedy: str) -> list:
+    """The same where it is a list."""
+    content = _json(path, remedy)
+    if not isinstance(content, list):
+        raise InputError(f"{path} holds no JSON list; {remedy}")
+    return content
+
+
+def _json(path: Path, remedy: str) -> object:
+    try:
+        return json.loads(read_bytes(path))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); {remedy}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}); {remedy}") from None
+
+
+def check_creatable(folder: Path) -> None:
+    """InputError unless a folder that is not there yet could be made; makes nothing."""
+    above = nearest(folder.absolute().parent)
+    if not above.is_dir():
+        raise InputError(f"{folder} cannot be made ({above} is a file); choose another folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(f"{folder} cannot be made ({above}: Permission denied); choose another folder")
+
+
+def nearest(path: Path) -> Path:
+    """The path itself, or the folder above it that is there."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def reason(error: OSError) -> str:
+    """What went wrong with a path, without the path: "File name too long"."""
+    return error.strerror or str(error)
+
+
+def remedy_for(error: OSError, usual: str) -> str:
+    """What helps against it: "make room" on a full disk, and not where nothing is full."""
+    if error.errno in FULL:
+        return "make room"
+    return "raise the limit of open files, ulimit -n" if error.errno in (errno.EMFILE, errno.ENFILE) else usual
+
+
+def shell_words(words: list[str]) -> str:
+    """A command as it would be typed: words with spaces or signs in quotes."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+_held: dict[Path, int] = {}  # lock files of this process, and how many blocks hold each
+
+
+@contextmanager
+def locked(path: Path, taken: str) -> Iterator[None]:
+    """Hold a lock file within the block, for this process; makes missing folders.
+
+    The system lets go of it when the process ends, however it ends. Blocks of one process may nest.
+
+    Raises
+    ------
+    InputError : another process holds it; `taken` says of what
+    """
+    path = path.absolute()
+    if path in _held:
+        _held[path] += 1
+        try:
+            yield
+        finally:
+            _held[path] -= 1
+        return
+    file = _take(path, taken)
+    _held[path] = 1
+    try:
+        yield
+    finally:
+        del _held[path]
+        if os.name == "nt":  # which removes no open file
+            file.close()
+        with suppress(OSError):  # elsewhere while it is held: whoever opened it meanwhile sees that and asks again
+            path.unlink()
+        file.close()
+
+
+def _take(path: Path, taken: str) -> IO[bytes]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            file = open(path, "a+b")  # noqa: SIM115 (held for as long as the lock is)
+            if not _lock(file):
+                file.seek(0)
+                holder = file.read(32).decode(errors="replace").strip()
+                file.close()
+                raise InputError(f"{taken}{f' (number {holder})' if holder else ''}; wait for it or stop it first")
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                file.truncate(0)
+                file.write(f"{os.getpid()}\n".encode())
+                file.flush()
+                return file
+            file.close()  # the former holder removed it between our opening and locking it
+    except OSError as error:
+        raise InputError(f"{path.parent} cannot be written ({reason(error)}); choose another folder") from None
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Take the system's lock on an open file; False if another process has it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(1 << 20)  # a byte beyond the content, which others may still read
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            return False
+        if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):  # a file system without locks
+            return True
+        raise
+    return True

@@ -1,0 +1,165 @@
+"""Detection: from an image and its proposals to boxes, classes and scores (Fast R-CNN, section 3).
+
+Softmax scores; for each class the boxes are decoded and clipped, weak ones dropped, overlapping ones suppressed; the
+best of the image are kept. `evaluate.py` runs this over a data set, the command line over files and folders.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minircnn.base.errors import InputError
+from minircnn.boxes import clip_boxes, decode_boxes, nms
+from minircnn.kernels.checks import check_shape
+from minircnn.losses import softmax
+from minircnn.models import FastRCNN
+from minircnn.proposals import ProposalSettings, propose
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """What is kept of what the network says.
+
+    Suppression at 0.3 is Fast R-CNN's own; 0.05 and 100 are its successor's, py-faster-rcnn's (docs/differences.md).
+
+    Attributes
+    ----------
+    score_threshold : float in [0, 1]; what scores no more is dropped
+    nms_threshold : float in [0, 1]; what overlaps a better one of its class by more is dropped
+    max_detections : int; the best of all classes together
+
+    Raises
+    ------
+    InputError : a number out of range
+    """
+
+    score_threshold: float = 0.05
+    nms_threshold: float = 0.3
+    max_detections: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("score_threshold", "nms_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} should lie in [0, 1], not {getattr(self, name)}")
+        if not self.max_detections >= 1:
+            raise InputError(f"max_detections should be at least 1, not {self.max_detections}")
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in one image, best first.
+
+    Attributes
+    ----------
+    boxes : (D, 4) float32, image pixels
+    labels : (D,) int64, 1..K
+    scores : (D,) float32, in (0, 1)
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def above(self, score: float) -> "Detections":
+        """Only those that score at least `score`."""
+        keep = self.scores >= score
+        return Detections(self.boxes[keep], self.labels[keep], self.scores[keep])
+
+
+def detect(
+    model: FastRCNN,
+    image: np.ndarray,
+    proposals: np.ndarray | None = None,
+    settings: DetectionSettings | None = None,
+) -> Detections:
+    """Find the garments in one image.
+
+    Parameters
+    ----------
+    model : FastRCNN
+        As `load_model` gives it; it is put into detection mode.
+    image : (H, W, 3) uint8 RGB
+    proposals : (P, 4) float32 in pixels of `image`; Selective Search's when None
+
+    Returns
+    -------
+    Detections, boxes in pixels of `image`
+
+    Raises
+    ------
+    ValueError : not such an image, or a proposal without area or with NaN
+    """
+    settings = settings or DetectionSettings()
+    if proposals is None:
+        proposals = propose(image, ProposalSettings())
+    cls_score, offsets = score_proposals(model, image, proposals)
+    return select_detections(proposals, cls_score, offsets, image.shape[:2], settings)
+
+
+def score_proposals(model: FastRCNN, image: np.ndarray, proposals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The network's part of `detect`: image (H, W, 3) uint8 and proposals (P, 4) → its two outputs.
+
+    cls_score (P, K+1) before softmax, offsets (P, 4(K+1)) not normalised.
+
+    Raises
+    ------
+    ValueError : as for `detect`
+    """
+    _check_proposals(proposals)
+    if model.training:
+        model.eval()
+    pixels, scale = model.architecture.preprocessing.apply(image)
+    rois = np.insert(proposals * np.float32(scale), 0, 0, axis=1).astype(np.float32)
+    cls_score, bbox_pred = model.forward(pixels[None], rois)
+    return cls_score, model.offsets(bbox_pred)
+
+
+def _check_proposals(proposals: np.ndarray) -> None:
+    check_shape("detect", "proposals (x1, y1, x2, y2)", proposals, (None, 4))
+    if len(proposals) and not (proposals[:, 2:] > proposals[:, :2]).all():
+        raise ValueError("detect: every proposal needs x1 < x2 and y1 < y2, in pixels of the image, and no NaN")
+
+
+def select_detections(
+    proposals: np.ndarray,
+    cls_score: np.ndarray,
+    offsets: np.ndarray,
+    image_size: tuple[int, int],
+    settings: DetectionSettings,
+) -> Detections:
+    """From the model's outputs to detections: softmax, the offsets applied, a threshold, suppression class by class.
+
+    Boxes that are left without area by the image's border, or that are not finite, are no detections.
+
+    Parameters
+    ----------
+    proposals : (P, 4), image pixels
+    cls_score : (P, K+1), before softmax
+    offsets : (P, 4(K+1)), not normalised
+    image_size : (height, width)
+
+    Returns
+    -------
+    Detections, best first
+
+    Raises
+    ------
+    ValueError : arrays that do not fit each other
+    """
+    check_shape("select_detections", "cls_score", cls_score, (len(proposals), None))
+    check_shape("select_detections", "offsets", offsets, (len(proposals), 4 * cls_score.shape[1]))
+    probabilities = softmax(cls_score) if len(cls_score) else cls_score
+    boxes = decode_boxes(proposals, offsets).reshape(len(proposals), offsets.shape[1] // 4, 4)
+    boxes = clip_boxes(boxes, *image_size).astype(np.float32)
+    found = []
+    with_area = np.all(boxes[:, :, 2:] > boxes[:, :, :2], axis=2)  # (P, K+1); false where a box is NaN
+    for label in range(1, cls_score.shape[1]):
+        rows = np.flatnonzero((probabilities[:, label] > settings.score_threshold) & with_area[:, label])
+        rows = rows[nms(boxes[rows, label], probabilities[rows, label], settings.nms_threshold)]
+        found.append((boxes[rows, label], np.full(len(rows), label), probabilities[rows, label]))
+    all_boxes, labels, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    best = np.argsort(-scores, kind="stable")[: settings.max_detections]
+    return Detections(all_boxes[best], labels[best].astype(np.int64), scores[best].astype(np.float32))

@@ -1,0 +1,106 @@
+"""Run a detector over a data set and measure it: detections of every image against the truth.
+
+Comes after training and before the report; the measures themselves are in `metrics`.
+"""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from minircnn.base.progress import Progress, silent
+from minircnn.data import Sample, read_image
+from minircnn.detection import Detections, DetectionSettings, detect, score_proposals, select_detections
+from minircnn.metrics import Evaluation, evaluate_detections
+from minircnn.models import FastRCNN
+from minircnn.proposals import ProposalCache, ProposalSettings, propose
+
+
+def detect_all(
+    model: FastRCNN,
+    samples: Sequence[Sample],
+    cache: ProposalCache,
+    settings: DetectionSettings | None = None,
+    progress: Progress = silent,
+    stage: str = "measuring",
+) -> list[Detections]:
+    """Detections of every sample, in order. Images are read one at a time.
+
+    Parameters
+    ----------
+    model : FastRCNN
+    samples : of Sample, as `DeepFashion2`
+    cache : ProposalCache, where their proposals are or will be
+    settings : DetectionSettings; the paper's if absent
+    progress : called after each image, with `stage`
+
+    Raises
+    ------
+    InputError : an image cannot be read
+    """
+    found = []
+    for done, sample in enumerate(samples, start=1):
+        found.append(detect(model, read_image(sample.image_path), cache.get(sample), settings))
+        progress(stage, done, len(samples), "")
+    return found
+
+
+def evaluate_model(
+    model: FastRCNN,
+    samples: Sequence[Sample],
+    cache: ProposalCache,
+    settings: DetectionSettings | None = None,
+    progress: Progress = silent,
+    stage: str = "measuring",
+) -> tuple[Evaluation, list[Detections], list[Sample]]:
+    """Detect in every sample and measure; the arguments are those of `detect_all`.
+
+    Returns
+    -------
+    The Evaluation, the detections, and the samples that they were measured against
+
+    Raises
+    ------
+    InputError : an image cannot be read
+    """
+    truths = list(samples)
+    detections = detect_all(model, truths, cache, settings, progress, stage)
+    return evaluate_detections(detections, truths, model.class_names), detections, truths
+
+
+def time_parts(
+    model: FastRCNN,
+    samples: Sequence[Sample],
+    proposal_settings: ProposalSettings | None = None,
+    settings: DetectionSettings | None = None,
+    most: int = 25,
+    seconds: float = 10.0,
+) -> dict[str, float]:
+    """What detecting one image costs from its pixels on, proposals included: medians over the first `most` samples.
+
+    After `seconds` no further image is begun, so large photographs, whose search takes seconds, keep nobody waiting.
+
+    Returns
+    -------
+    {"proposals", "network", "post_processing"} : milliseconds; "images", how many were timed
+    """
+    settings, proposal_settings = settings or DetectionSettings(), proposal_settings or ProposalSettings()
+    rows: list[np.ndarray] = []
+    end = time.perf_counter() + seconds
+    for index in range(min(most, len(samples))):
+        if rows and time.perf_counter() > end:
+            break
+        image = read_image(samples[index].image_path)
+        if index == 0:  # the first call pays for what later ones find ready
+            detect(model, image, propose(image, proposal_settings), settings)
+        marks = [time.perf_counter()]
+        proposals = propose(image, proposal_settings)
+        marks.append(time.perf_counter())
+        cls_score, offsets = score_proposals(model, image, proposals)
+        marks.append(time.perf_counter())
+        select_detections(proposals, cls_score, offsets, image.shape[:2], settings)
+        marks.append(time.perf_counter())
+        rows.append(np.diff(marks))
+    median = 1000 * np.median(rows, axis=0) if rows else np.full(3, np.nan)
+    parts = dict(zip(("proposals", "network", "post_processing"), median.tolist(), strict=True))
+    return parts | {"images": len(rows)}

@@ -1,0 +1,247 @@
+"""Pretraining: a backbone learns to tell garments on crops, before any detector asks it where they are.
+
+The paper's detectors begin with convolutions that learned on ImageNet; this does the same for `vgg_small` with
+Fashion-MNIST. `data/crops.py` composes the crops, `models/crop_classifier.py` puts a small head on the backbone, and
+`weights/backbone_file.py` keeps the convolutions. Crop i depends on the seed and i alone, so a stopped pretraining
+goes on bit for bit from its last checkpoint.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from minircnn.base.errors import InputError
+from minircnn.base.files import check_creatable
+from minircnn.base.progress import Progress, silent
+from minircnn.fashion.crops import CROP_CLASSES, SIDES, CropMaterial
+from minircnn.fashion.materials import CLASS_NAMES
+from minircnn.losses import softmax_cross_entropy
+from minircnn.models import Preprocessing, vgg_small
+from minircnn.models.crop_classifier import CropClassifier
+from minircnn.training.optim import SGD, StepSchedule
+from minircnn.training.run_folder import StopRequest
+from minircnn.training.train import Interrupted
+from minircnn.weights.architecture import FORMAT
+from minircnn.weights.backbone_file import Backbone, save_backbone
+from minircnn.weights.model_file import check_shape, read_tensors, write_tensors
+
+CROPS_PER_STEP = 32
+LR = 0.02
+DROPS = (0.65, 0.88)  # at these fractions of the steps the rate falls to a tenth
+WARMUP_STEPS = 300
+MOMENTUM, DECAY = 0.9, 5e-4
+TEST_CROPS = 2200  # 200 of each class
+MEASURED_STEPS = 4  # of each side, by which the time of all is judged
+SMALL_SHARE = 0.4  # of the steps, the first: smallest crops only, which teach the beginning in half the time
+CHECKPOINT_SECONDS = 60.0
+TEST_SEED = 2**32  # far from any training crop's
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """What a pretraining depends on.
+
+    Attributes
+    ----------
+    garments : "bundled", or the SHA-256 of the training garments that were given
+    crops : int, seen in all
+    seed : int, of weights and crops
+    """
+
+    garments: str
+    crops: int
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        return max(1, round(self.crops / CROPS_PER_STEP))
+
+    def side(self, step: int) -> int:
+        """Side of a step's crops: the smallest at first, then all in turn."""
+        return SIDES[0] if step < SMALL_SHARE * self.steps else SIDES[step % len(SIDES)]
+
+    def lr(self, step: int) -> float:
+        """Learning rate of a step."""
+        milestones = tuple(round(share * self.steps) for share in DROPS)
+        return StepSchedule(LR, milestones, warmup_steps=min(WARMUP_STEPS, self.steps // 4))(step)
+
+
+class Pretraining:
+    """One in progress: begin, or go on with what an earlier one left beside `out`; then `run`.
+
+    Parameters
+    ----------
+    out : the backbone file to write; until then `out`.unfinished holds what is done
+    material : CropMaterial to learn from
+    crops : how many to see, or None for as many as `minutes` allow
+    seed : int
+
+    Raises
+    ------
+    InputError : `out` is there already, or what was left beside it is damaged or another pretraining's
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        material: CropMaterial,
+        crops: int | None,
+        minutes: float,
+        seed: int,
+        progress: Progress = silent,
+    ):
+        self.out, self.unfinished, self.material = out, out.with_name(f"{out.name}.unfinished"), material
+        check_out(out)
+        architecture = vgg_small()
+        self.model = CropClassifier(architecture, len(CROP_CLASSES), np.random.default_rng(seed))
+        self.optimiser = SGD(self.model.named_parameters(), MOMENTUM, DECAY)
+        self.step, self.seconds = 0, 0.0
+        if self.unfinished.exists():
+            self.settings = self._load(crops, seed)
+            return
+        if crops is None:
+            progress("measuring speed", 0, 1, "")
+            crops = max(1, round(60 * minutes / self._measure(seed))) * CROPS_PER_STEP
+            progress("measuring speed", 1, 1, f"{crops:,} crops will take about {minutes:g} min")
+        self.settings = PretrainSettings(material.name, crops, seed)
+
+    def run(self, progress: Progress = silent) -> float:
+        """Learn to the end and write the backbone → top-1 accuracy on crops of unseen garments and photographs.
+
+        On Ctrl-C or SIGTERM what is done is kept beside `out`, and `Interrupted` raised.
+
+        Raises
+        ------
+        InputError : the loss is not finite, or the disk refuses
+        """
+        settings, rate = self.settings, 0.0
+        with StopRequest() as stop:
+            self.model.set_training(True)
+            saved_at = time.monotonic()
+            while self.step < settings.steps:
+                loss = self._one_step()
+                rate = loss if self.step == 1 else 0.98 * rate + 0.02 * loss
+                progress("pretraining", self.step, settings.steps, f"loss {rate:.3f}")
+                if stop.asked or time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+                    self._save()
+                    saved_at = time.monotonic()
+                if stop.asked:
+                    raise Interrupted
+        accuracy = self.accuracy(progress)
+        save_backbone(self.out, self._backbone(accuracy))
+        self.unfinished.unlink(missing_ok=True)
+        return accuracy
+
+    def accuracy(self, progress: Progress = silent) -> float:
+        """Top-1 on crops of the bundled test garments and photographs, as many of each class and side."""
+        material, right = CropMaterial.test(), 0
+        self.model.set_training(False)
+        for turn, first in enumerate(range(0, TEST_CROPS, len(CROP_CLASSES))):
+            side = SIDES[turn % len(SIDES)]
+            crops, labels = material.crops(TEST_SEED + first, len(CROP_CLASSES), side, 0)
+            scores = self.model.forward(as_input(crops, self.model.architecture.preprocessing))
+            right += int((scores.argmax(axis=1) == labels).sum())
+            progress("testing", first + len(labels), TEST_CROPS, "")
+        self.model.set_training(True)
+        return right / TEST_CROPS
+
+    def _one_step(self) -> float:
+        """The loss."""
+        began, settings = time.perf_counter(), self.settings
+        side, lr = settings.side(self.step), settings.lr(self.step)
+        loss = _learn(self.model, self.optimiser, self.material, settings.seed, self.step, side, lr)
+        self.step += 1
+        self.seconds += time.perf_counter() - began
+        return loss
+
+    def _measure(self, seed: int) -> float:
+        """Seconds that a step takes on average, by a model that is thrown away."""
+        model = CropClassifier(self.model.architecture, len(CROP_CLASSES), np.random.default_rng(seed))
+        model.set_training(True)
+        optimiser, seconds = SGD(model.named_parameters(), MOMENTUM, DECAY), {}
+        for side in SIDES:
+            marks = []
+            for step in range(MEASURED_STEPS + 1):  # the first warms up
+                _learn(model, optimiser, self.material, seed, step, side, 1e-4)
+                marks.append(time.perf_counter())
+            seconds[side] = float(np.median(np.diff(marks)))
+        mixed = float(np.mean(list(seconds.values())))
+        return SMALL_SHARE * seconds[SIDES[0]] + (1 - SMALL_SHARE) * mixed
+
+    def _backbone(self, accuracy: float) -> Backbone:
+        names = {name: value.value for name, value in self.model.backbone.named_parameters()}
+        origin = asdict(self.settings) | {
+            "command": f"minircnn pretrain {'' if self.material.name == 'bundled' else '--fashion-mnist DIR '}"
+            f"--crops {self.settings.crops} --seed {self.settings.seed}",
+            "data": f"{len(self.material.garments.labels):,} training garments of Fashion-MNIST and "
+            f"{len(self.material.photographs)} photographs bundled with minircnn",
+            "classes": list(CLASS_NAMES),
+            "top1": round(accuracy, 4),
+            "top1_on": f"{TEST_CROPS} crops of test garments and photographs",
+            "minutes": round(self.seconds / 60, 1),
+            "licence": "MIT, as Fashion-MNIST and minircnn are",
+        }
+        return Backbone(self.model.architecture, names, origin)
+
+    def _save(self) -> None:
+        tensors = {name: parameter.value for name, parameter in self.model.named_parameters()}
+        tensors |= {f"velocity.{name}": velocity for name, velocity in self.optimiser.velocity.items()}
+        state = asdict(self.settings) | {"step": self.step, "seconds": self.seconds}
+        write_tensors(self.unfinished, tensors, {"format": FORMAT, "kind": "pretraining", "pretraining": state})
+
+    def _load(self, crops: int | None, seed: int) -> PretrainSettings:
+        """Take weights, velocities and place from what was left."""
+        path, other = self.unfinished, "delete it, or choose another --out"
+        tensors, description = read_tensors(path)
+        try:
+            state = dict(description["pretraining"])
+            self.step, self.seconds = int(state.pop("step")), float(state.pop("seconds"))
+            settings = PretrainSettings(**state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is no pretraining to go on with ({error}); {other}") from None
+        asked = (self.material.name, settings.crops if crops is None else crops, seed)
+        if asked != (settings.garments, settings.crops, settings.seed):
+            raise InputError(f"{path} is of other garments, crops or seed; give the same flags again, or {other}")
+        for name, parameter in self.model.named_parameters():
+            for stored, target in ((name, parameter.value), (f"velocity.{name}", self.optimiser.velocity[name])):
+                check_shape(stored, tensors.get(stored), target.shape, "pretraining", path)
+                target[...] = tensors[stored]
+        return settings
+
+
+def _learn(
+    model: CropClassifier, optimiser: SGD, material: CropMaterial, seed: int, step: int, side: int, lr: float
+) -> float:
+    """One step on the crops that are its own → loss."""
+    crops, labels = material.crops(step * CROPS_PER_STEP, CROPS_PER_STEP, side, seed)
+    scores = model.forward(as_input(crops, model.architecture.preprocessing))
+    loss, dscores = softmax_cross_entropy(scores, labels)
+    if not np.isfinite(loss):
+        raise InputError(f"step {step + 1}: the loss is {loss}; give another --seed")
+    model.backward(dscores)
+    optimiser.step(lr)
+    return loss
+
+
+def as_input(crops: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """Crops (N, H, W, 3) uint8 → float32 as the network expects them, at their own size.
+
+    As `Preprocessing.apply`, without its scaling: in a crop a garment has the size that it has in a scene.
+    """
+    ordered = crops[..., ::-1] if preprocessing.channel_order == "BGR" else crops
+    mean, scale = (np.array(each, np.float32) for each in (preprocessing.mean, preprocessing.scale))
+    return (ordered.astype(np.float32) - mean) / scale
+
+
+def check_out(out: Path) -> None:
+    """InputError unless a new backbone file can be made there."""
+    if out.suffix != ".safetensors":
+        raise InputError(f"--out should end in .safetensors, not {out.name!r}")
+    if out.exists():
+        raise InputError(f"{out} is there already; choose another --out")
+    if out.parent.is_file():
+        raise InputError(f"{out} cannot be made ({out.parent} is a file); choose another --out")
+    if not out.parent.is_dir():
+        check_creatable(out.parent)
