@@ -22,7 +22,9 @@ out = parser.parse_args().out or Path(tempfile.mkdtemp(prefix="minircnn-"))
 # VGG16's fc7 has 4096 units. First weights: Gaussian, 0.01 for scores and 0.001 for boxes, biases 0 (section 2.3).
 rng = np.random.default_rng(7)
 K, R = 13, 3
-cls_score, bbox_pred = output_layers(4096, K, (0.01, 0.001), bias_lr_multiplier=2.0, rng=rng, dtype=np.float64)
+cls_score, bbox_pred = output_layers(4096, K, (0.01, 0.001), bias_lr_multiplier=2.0, dtype=np.float64)
+for layer in (cls_score, bbox_pred):
+    layer.draw(rng)  # until then its weights are zeros
 cls_score.training = bbox_pred.training = True  # keep what backward needs
 fc7 = np.maximum(rng.standard_normal((R, 4096)), 0)  # three RoIs, after fc7's ReLU
 

@@ -52,11 +52,11 @@ print(f"class loss {class_loss:.3f}, box loss {box_loss:.3f}\n")
 def way_back(dcls_score: np.ndarray, dbbox_pred: np.ndarray) -> dict[str, np.ndarray]:
     """FastRCNN.backward, written out, with what arrives at the input of each layer."""
     arrived = {}
-    d = model.cls_score.backward(dcls_score) + model.bbox_pred.backward(dbbox_pred)  # the branches meet
+    d = model.head.cls_score.backward(dcls_score) + model.head.bbox_pred.backward(dbbox_pred)  # the branches meet
     for name in ("drop7", "relu7", "fc7", "drop6", "relu6", "fc6"):
-        d = arrived[name] = model.head_layers()[name].backward(d)
+        d = arrived[name] = model.layers[name].backward(d)
     d = d.reshape(len(rois), 7, 7, narrow.channels)
-    d = arrived["roi_pool"] = model.roi_pool.backward(d)  # added to the cells that won
+    d = arrived["roi_pool"] = model.roi_layer.backward(d)  # added to the cells that won
     for name, layer in reversed(model.backbone.layers.items()):
         d = layer.backward(d)
         if d is None:  # conv3_1 is the lowest that learns: nobody below wants its dx, and it is not computed
@@ -78,7 +78,7 @@ for name in shown:
     print(f"  {label:16} {together[name].shape!s:22}  " + "  ".join(f"{norm:10.5f}" for norm in norms))
     assert np.allclose(from_class[name] + from_box[name], together[name])
     assert norms[1] > 0, "the box loss gets everywhere"
-open6 = (model.relu6.y > 0).mean()
+open6 = (model.head.relu6.y > 0).mean()
 print(f"\nof fc6's gates {open6:.0%} were open: that share of the numbers got past, and so about √{open6:.2f} = "
       f"{open6**0.5:.2f} of the norm.")  # fmt: skip
 print("conv2_2 and below: nothing arrives, and their inputs were not even kept. That is what freezing saves.")

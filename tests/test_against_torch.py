@@ -29,7 +29,7 @@ def minibatch(rng, dtype, images=2, size=64, rois=24, classes=5):
 
 def without_dropout(architecture, rng, dtype=np.float32):
     model = FastRCNN(replace(architecture, dropout=0.0), num_classes=5, rng=rng, dtype=dtype)
-    for layer in (model.cls_score, model.bbox_pred):
+    for layer in (model.head.cls_score, model.head.bbox_pred):
         layer.weight.value *= 20  # as after some training: both branches send back something of size
     model.train()
     return model
@@ -64,7 +64,7 @@ def test_a_hundred_steps_of_training_follow_pytorch():
     rng = np.random.default_rng(6)
     architecture = replace(vgg_small(), blocks=((8,), (12,), (16, 16, 16), (20, 20, 20)), hidden=(48, 48))
     model = without_dropout(architecture, rng, np.float64)
-    for layer in (model.cls_score, model.bbox_pred):
+    for layer in (model.head.cls_score, model.head.bbox_pred):
         layer.weight.value /= 20  # from the start of training
     batches = [minibatch(rng, np.float64, size=48, rois=16) for _ in range(4)]
     parameters = reference.to_torch({name: p.value for name, p in model.named_parameters()})

@@ -223,7 +223,7 @@ def test_cocos_own_loader_takes_what_detect_writes(photographs, tmp_path):
     from faster_coco_eval import COCO
 
     sure = FastRCNN(vgg_small(), 2, np.random.default_rng(0), ("hat", "scarf"))
-    sure.cls_score.bias.value[:] = [0, 5, 0]
+    sure.head.cls_score.bias.value[:] = [0, 5, 0]
     save_model(tmp_path / "sure.safetensors", sure)
     out = tmp_path / "found"
     assert minircnn("detect", tmp_path / "sure.safetensors", photographs, "--out", out).returncode == 0

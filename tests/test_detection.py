@@ -68,8 +68,8 @@ def test_no_proposals_give_no_detections():
 def test_boxes_come_back_in_the_pixels_of_the_photograph():
     """A photograph twice the network's size: proposals go in and boxes come out in its own pixels."""
     model = FastRCNN(vgg_small(), 1, np.random.default_rng(0))
-    model.bbox_pred.weight.value[:] = 0
-    model.cls_score.bias.value[1] = 9
+    model.head.bbox_pred.weight.value[:] = 0
+    model.head.cls_score.bias.value[1] = 9
     photograph = np.random.default_rng(1).integers(0, 255, (400, 500, 3), dtype=np.uint8)
     proposals = np.array([[100.0, 120, 300, 340]], np.float32)
     found = detect(model, photograph, proposals)

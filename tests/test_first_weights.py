@@ -31,11 +31,11 @@ def test_fc6_hands_on_the_same_whatever_size_the_features_have(larger, batch, rn
     model.train()
     last = dict(model.named_parameters())["conv3_3.weight"].value
     last *= larger  # every bias is 0: the features are so many times larger
-    before = model.fc6.weight.value.copy()
+    before = model.head.fc6.weight.value.copy()
     said = fit_first_weights(model, batch, ("fc6", "fc7"))
-    pooled = model.roi_pool.forward(model.forward_features(batch.images), batch.rois)
-    np.testing.assert_allclose(model.fc6.weight.value * rms(pooled), before, rtol=1e-5)
-    hidden = model.fc6.forward(pooled.reshape(3, -1))
+    pooled = model.roi_layer.forward(model.forward_features(batch.images), batch.rois)
+    np.testing.assert_allclose(model.head.fc6.weight.value * rms(pooled), before, rtol=1e-5)
+    hidden = model.head.fc6.forward(pooled.reshape(3, -1))
     assert 0.3 < rms(hidden) < 3
     assert f"fc6 by {rms(pooled):.3g}" in said
 
@@ -66,9 +66,9 @@ def test_sizes_that_are_nearly_right_are_left_to_learning(batch, rng):
 def test_scores_that_are_small_already_are_left_alone(batch, rng):
     model = FastRCNN(replace(vgg_small(), output_spreads=(0.001, 0.001)), 2, rng)
     model.train()
-    before = model.cls_score.weight.value.copy()
+    before = model.head.cls_score.weight.value.copy()
     assert "cls_score" not in fit_first_weights(model, replace(batch, images=60 * batch.images), ("fc6", "fc7"))
-    np.testing.assert_array_equal(model.cls_score.weight.value, before)
+    np.testing.assert_array_equal(model.head.cls_score.weight.value, before)
 
 
 def test_only_new_layers_are_touched_and_nothing_is_drawn(batch, rng):
@@ -93,10 +93,10 @@ def test_only_new_layers_are_touched_and_nothing_is_drawn(batch, rng):
 def test_nothing_to_measure_changes_nothing(batch, rng):
     model = FastRCNN(vgg_small(), 2, rng)
     model.train()
-    before = model.fc6.weight.value.copy()
+    before = model.head.fc6.weight.value.copy()
     dict(model.named_parameters())["conv3_3.weight"].value[...] = 0
     assert fit_first_weights(model, batch, ("fc6", "fc7")) == ""
-    np.testing.assert_array_equal(model.fc6.weight.value, before)
+    np.testing.assert_array_equal(model.head.fc6.weight.value, before)
 
 
 def test_a_run_says_so_and_does_it_once_also_when_it_is_resumed_before_its_first_step(scenes, tmp_path, monkeypatch):

@@ -119,7 +119,8 @@ def test_features_of_600_pixels_are_38_cells():
 def test_layers_taken_along_give_what_they_give_one_by_one(frozen, images, rng):
     """Fused ReLU, pool and gates, and maps that are written over: the same features, for other sizes in between."""
     architecture = replace(vgg16(), blocks=((16, 20), (24,), (20, 18)), frozen=("conv1_1", "conv1_2") if frozen else ())
-    backbone = architecture.build(rng)
+    backbone = architecture.backbone()
+    backbone.draw(rng)
     for training in (False, True):
         backbone.set_training(training)
         results = []
@@ -137,11 +138,13 @@ def test_layers_taken_along_give_what_they_give_one_by_one(frozen, images, rng):
 @pytest.mark.parametrize("images", [1, 2])
 def test_gates_taken_along_on_the_way_back_give_the_same_gradients(frozen, images, rng):
     architecture = replace(vgg16(), blocks=((16, 20), (24,), (20, 18)), frozen=("conv1_1", "conv1_2") if frozen else ())
-    backbone = architecture.build(rng)
+    backbone = architecture.backbone()
+    backbone.draw(rng)
     backbone.set_training(True)
     x = rng.standard_normal((images, 37, 50, 3), np.float32)
     dy = rng.standard_normal(backbone.forward(x).shape, np.float32)
-    other = architecture.build(rng)
+    other = architecture.backbone()
+    other.draw(rng)
     other.set_training(False)
     other.forward(-x)  # has its own way through the rooms, before this one is back
     backbone.backward(dy)
@@ -171,6 +174,6 @@ def test_detection_in_rooms_that_are_kept_gives_what_new_arrays_give(rng):
     rois = np.array([[0, 0, 0, 30, 30], [0, 5, 6, 20, 39], [0, 50, 50, 60, 60]], np.float32)
     first = model.forward(images, rois)
     model.forward(-images, rois[:2])  # writes over the rooms
-    pooled = model.roi_pool.forward(model.forward_features(images), rois)
-    for got, want in zip(first, model.forward_pooled(pooled), strict=True):
+    pooled = model.roi_layer.forward(model.forward_features(images), rois)
+    for got, want in zip(first, model.head.forward(pooled), strict=True):
         np.testing.assert_array_equal(got, want)

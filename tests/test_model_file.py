@@ -86,7 +86,7 @@ def test_weights_that_are_not_finite_are_neither_written_nor_read(value, tmp_pat
     path = tmp_path / "m.safetensors"
     save_model(path, model)
     before = path.read_bytes()
-    model.fc7.weight.value[3, 5] = value
+    model.head.fc7.weight.value[3, 5] = value
     with pytest.raises(InputError, match=r"is not written: fc7\.weight holds NaN or infinity"):
         save_model(path, model)
     assert path.read_bytes() == before
@@ -121,10 +121,10 @@ def test_restated_offsets_predict_the_same(rng):
     """Whatever mean and spread bbox_pred is normalised by, the real offsets that it stands for do not move."""
     model = FastRCNN(vgg_small(), 3, rng, dtype=np.float64)
     hidden = rng.standard_normal((5, 256))
-    real = model.offsets(model.bbox_pred.forward(hidden))
+    real = model.offsets(model.head.bbox_pred.forward(hidden))
     for _ in range(2):
         statistics = OffsetStatistics(rng.standard_normal((4, 4)), rng.uniform(0.1, 2, (4, 4)))
         model.restate_offsets(statistics)
         assert model.statistics is statistics
-        np.testing.assert_allclose(model.offsets(model.bbox_pred.forward(hidden)), real, atol=1e-12)
-    assert not np.allclose(model.bbox_pred.forward(hidden), real)
+        np.testing.assert_allclose(model.offsets(model.head.bbox_pred.forward(hidden)), real, atol=1e-12)
+    assert not np.allclose(model.head.bbox_pred.forward(hidden), real)

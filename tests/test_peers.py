@@ -36,10 +36,14 @@ def test_an_interpreter_without_torchvision_is_one_sentence(python):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+NARROW = replace(vgg16(), blocks=((5,), (7,), (6, 8), (9,)))
+
+
 @pytest.fixture
 def stack(rng):
     """A narrow VGG with every kind of edge: parameters, image, features, and a gradient of theirs."""
-    backbone = replace(vgg16(), blocks=((5,), (7,), (6, 8), (9,))).build(rng)
+    backbone = NARROW.backbone()
+    backbone.draw(rng)
     image = rng.standard_normal((1, 37, 50, 3), np.float32)
     backbone.set_training(True)
     features = backbone.forward(image)
@@ -53,9 +57,9 @@ def test_an_engine_computes_the_same_and_would_be_found_out(engine, stack):
     if not peers.is_installed(engine):
         pytest.skip(f"{engine} is not installed: {peers.INSTALL[engine]}")
     parameters, image, features, _ = stack
-    engines.stack(parameters, image, features, engine)[engine]()
+    engines.stack(NARROW, parameters, image, features, engine)[engine]()
     with pytest.raises(RuntimeError, match="gives other features"):
-        engines.stack(parameters, image, features + 0.1 * features.max(), engine)
+        engines.stack(NARROW, parameters, image, features + 0.1 * features.max(), engine)
 
 
 @pytest.mark.parametrize("framework", peers.GRAPHS)
@@ -63,9 +67,9 @@ def test_a_framework_computes_the_same_forward_and_back(framework, stack):
     if not peers.is_installed(framework):
         pytest.skip(f"{framework} is not installed: {peers.INSTALL[framework]}")
     parameters, image, features, dy = stack
-    got = graphs.stack(parameters, image, None, framework)[framework]()
+    got = graphs.stack(NARROW, parameters, image, None, framework)[framework]()
     np.testing.assert_allclose(np.asarray(got).reshape(features.shape), features, atol=1e-4)
-    got = graphs.stack(parameters, image, dy, framework)[framework]()
+    got = graphs.stack(NARROW, parameters, image, dy, framework)[framework]()
     learning = [name for name in parameters if name >= "conv3"]
     gradients = dict(zip(learning, got, strict=True)) if isinstance(got, list) else got
     for name in learning:

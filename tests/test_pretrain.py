@@ -40,7 +40,8 @@ def few(monkeypatch):
 
 def backbone_of(architecture=None, seed=0):
     architecture = architecture or vgg_small()
-    layers = architecture.build(np.random.default_rng(seed))
+    layers = architecture.backbone()
+    layers.draw(np.random.default_rng(seed))
     return Backbone(architecture, {name: p.value for name, p in layers.named_parameters()}, {"data": "nothing"})
 
 
@@ -118,7 +119,7 @@ def test_a_folder_with_a_missing_or_damaged_file_is_refused(tmp_path, name):
 
 def test_gradients_of_the_crop_classifier(rng):
     model = CropClassifier(vgg_small(), 3, rng, np.float64)
-    model.set_training(True)
+    model.train()
     crops, labels = rng.standard_normal((2, 32, 40, 3)), np.array([2, 0])
     loss, dscores = softmax_cross_entropy(model.forward(crops), labels)
     model.backward(dscores)
@@ -158,7 +159,7 @@ def test_it_learns_by_heart_what_it_is_always_shown(material, tmp_path, monkeypa
     monkeypatch.setattr(CropMaterial, "crops", lambda *_: crops)
     monkeypatch.setattr(PretrainSettings, "lr", lambda self, step: min(0.01, 0.0005 * (step + 1)))
     run = Pretraining(tmp_path / "a.safetensors", material, 150 * CROPS_PER_STEP, 1, 0)
-    run.model.set_training(True)
+    run.model.train()
     losses = [run._one_step() for _ in range(40)]
     assert losses[0] > 2
     assert losses[-1] < 0.6 * losses[0], losses
@@ -283,8 +284,10 @@ def test_the_shipped_backbone_is_small_and_says_what_it_is():
 def test_the_shipped_backbone_tells_unseen_garments():
     """Its last map separates classes: crops of the same class are nearer to their class's mean than to others'."""
     backbone, material = read_backbone(shipped_backbone("vgg_small")), CropMaterial.test()
-    layers = backbone.architecture.build(np.random.default_rng(0))
-    random = backbone.architecture.build(np.random.default_rng(0))
+    layers = backbone.architecture.backbone()
+    layers.draw(np.random.default_rng(0))
+    random = backbone.architecture.backbone()
+    random.draw(np.random.default_rng(0))
     for name, parameter in layers.named_parameters():
         parameter.value[...] = backbone.weights[name]
     crops, labels = material.crops(0, 440, 64, 0)
@@ -309,7 +312,7 @@ def test_a_run_begins_with_the_shipped_backbone(rng):
         assert not beginning.same_classes
         for name, parameter in beginning.model.backbone.named_parameters():
             np.testing.assert_array_equal(parameter.value, shipped.weights[name])
-        assert beginning.model.fc6.weight.value.std() > 0
+        assert beginning.model.head.fc6.weight.value.std() > 0
 
 
 def test_none_means_random_weights(rng):

@@ -42,7 +42,7 @@ def sure(tmp_path_factory):
     """A detector that finds something everywhere, so that boxes are drawn; and two images."""
     folder = tmp_path_factory.mktemp("sure")
     model = FastRCNN(vgg_small(), 2, np.random.default_rng(0), ("a", "b"))
-    model.cls_score.bias.value[1] += 8
+    model.head.cls_score.bias.value[1] += 8
     save_model(folder / "m.safetensors", model)
     rng = np.random.default_rng(0)
     for name in "ab":
@@ -177,7 +177,7 @@ print(ProposalCache(r"{tmp_path}/p", ProposalSettings()).fill(DeepFashion2(r"{sc
 
 def test_a_strict_program_around_detects_all_the_same(sure, rng):
     model = load_model(sure / "m.safetensors")
-    model.cls_score.weight.value *= 3000  # scores further apart than exp can show
+    model.head.cls_score.weight.value *= 3000  # scores further apart than exp can show
     image = rng.integers(0, 255, (64, 96, 3), np.uint8)
     boxes = np.array([[4, 4, 40, 50], [10, 20, 70, 60]], np.float32)
     want = detect(model, image, boxes)

@@ -59,7 +59,7 @@ def test_training_is_bit_identical_with_and_without(batch):
 @pytest.mark.parametrize("fails", [False, True])
 def test_every_method_is_put_back(batch, fails):
     model = make()
-    owners = [model, model.roi_pool, *model.backbone.layers.values(), *model.head_layers().values()]
+    owners = [model, *model.layers.values()]
     before = [set(vars(owner)) for owner in owners]
     if fails:
         with pytest.raises(ValueError, match="rois"), trace(model):
@@ -95,12 +95,12 @@ def test_the_rows_are_the_journey_with_what_each_layer_took_along(batch):
     tail = ["roi_pool", "fc6", "relu6", "drop6", "fc7", "relu7", "drop7", "cls_score", "bbox_pred"]
     assert names[-len(tail) :] == tail
     flat = [part for name in names for part in name.split("+")]
-    assert flat == [*model.backbone.layers, "roi_pool", *model.head_layers()]
+    assert flat == [*model.layers]
 
 
 def test_the_figures_are_those_of_the_arrays(batch):
     model = make(frozen=())
-    everything = (*model.backbone.layers, "roi_pool", *model.head_layers())
+    everything = tuple(model.layers)
     with trace(model, keep=everything) as rows:
         cls_score, _, _, dbox = step(model, batch)
     for row in rows:
@@ -114,7 +114,7 @@ def test_the_figures_are_those_of_the_arrays(batch):
     assert (rows["cls_score"].y == cls_score).all()
     assert (rows["bbox_pred"].gradients[0].dy == dbox).all()
     assert rows["bbox_pred"].gradients[0].weight_norm == pytest.approx(
-        np.linalg.norm(model.bbox_pred.weight.grad.astype(float))
+        np.linalg.norm(model.head.bbox_pred.weight.grad.astype(float))
     )
     together = rows["cls_score"].gradients[0].dx + rows["bbox_pred"].gradients[0].dx
     assert (rows["drop7"].gradients[0].dy == together).all()  # the two branches meet
@@ -186,7 +186,7 @@ def test_an_unknown_layer_is_named(batch):
         pass
     with pytest.raises(ValueError, match=r"fc7\.z is no layer"), trace(model, keep=("fc7.z",)):
         pass
-    assert isinstance(model.fc6, Layer)
+    assert isinstance(model.head.fc6, Layer)
 
 
 def test_norm_of_many_values():

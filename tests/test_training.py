@@ -119,7 +119,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(scenes, tmp_pa
     training = Training.start(RunFolder(tmp_path / "run"), settings(scenes))
     training.save()
     kept = (tmp_path / "run" / "last.safetensors").read_bytes()
-    training.model.fc7.weight.value[:] = np.nan
+    training.model.head.fc7.weight.value[:] = np.nan
     with pytest.raises(InputError, match=r"step 1: the loss is nan on images \d{6}, \d{6}"):
         training.run()
     assert (tmp_path / "run" / "last.safetensors").read_bytes() == kept
@@ -132,7 +132,7 @@ def test_a_weight_that_is_not_finite_never_gets_into_a_checkpoint(scenes, tmp_pa
     training = Training.start(RunFolder(tmp_path / "run"), settings(scenes))
     training.save()
     kept = (tmp_path / "run" / "last.safetensors").read_bytes()
-    array = training.model.fc7.weight.value if where == "weight" else training.optimiser.velocity["fc7.weight"]
+    array = training.model.head.fc7.weight.value if where == "weight" else training.optimiser.velocity["fc7.weight"]
     array[0, 0] = np.inf
     with pytest.raises(InputError, match=r"is not written: .*fc7\.weight holds NaN or infinity"):
         training.save()
@@ -393,7 +393,9 @@ def test_a_stored_models_boxes_begin_where_they_ended(scenes, finished, tmp_path
     images, hidden = np.zeros((1, 96, 96, 3), np.float32), np.random.default_rng(0).random((4, 256), np.float32)
     stored = load_model(finished.path)
     np.testing.assert_allclose(
-        training.model.offsets(training.model.bbox_pred.forward(hidden)), stored.bbox_pred.forward(hidden), atol=1e-5
+        training.model.offsets(training.model.head.bbox_pred.forward(hidden)),
+        stored.head.bbox_pred.forward(hidden),
+        atol=1e-5,
     )
     np.testing.assert_array_equal(training.model.forward_features(images), stored.forward_features(images))
 
@@ -403,8 +405,8 @@ def test_weights_of_other_classes_bring_all_but_the_output_layers(scenes, tmp_pa
     save_model(tmp_path / "model.safetensors", stored)
     given = settings(scenes, weights=str(tmp_path / "model.safetensors"))
     training = Training.start(RunFolder(tmp_path / "run"), given)
-    np.testing.assert_array_equal(training.model.fc7.weight.value, stored.fc7.weight.value)
-    assert training.model.cls_score.weight.value.shape == (256, 11)
+    np.testing.assert_array_equal(training.model.head.fc7.weight.value, stored.head.fc7.weight.value)
+    assert training.model.head.cls_score.weight.value.shape == (256, 11)
     assert "other classes (hat, scarf, glove): cls_score and bbox_pred begin anew" in training.notes[0]
 
 

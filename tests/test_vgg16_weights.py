@@ -72,8 +72,8 @@ def test_a_run_begins_with_what_pytorch_computes(prefix, tmp_path, monkeypatch):
     got = model.forward_features(np.ascontiguousarray(x.numpy().transpose(0, 2, 3, 1)))
     np.testing.assert_allclose(got, want.numpy().transpose(0, 2, 3, 1), atol=1e-5)
     seen = []
-    model.cls_score.forward = lambda hidden7: seen.append(hidden7)
-    model.forward_pooled(np.ascontiguousarray(pooled.numpy().transpose(0, 2, 3, 1)))
+    model.head.cls_score.forward = lambda hidden7: seen.append(hidden7)
+    model.head.forward(np.ascontiguousarray(pooled.numpy().transpose(0, 2, 3, 1)))
     np.testing.assert_allclose(seen[0], hidden.numpy(), atol=1e-5)
 
 

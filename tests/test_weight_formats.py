@@ -71,7 +71,7 @@ def test_a_fast_rcnn_caffemodel_is_a_detector(old, tmp_path, rng, monkeypatch):
     for name in ("fc6", "fc7"):
         hidden = functional.relu(functional.linear(hidden, *map(torch.from_numpy, arrays[name])))
     model.eval()
-    outputs = model.forward_pooled(np.ascontiguousarray(pooled.transpose(0, 2, 3, 1)))
+    outputs = model.head.forward(np.ascontiguousarray(pooled.transpose(0, 2, 3, 1)))
     for got, name in zip(outputs, DETECTOR, strict=True):
         want = functional.linear(hidden, *map(torch.from_numpy, arrays[name])).numpy()
         np.testing.assert_allclose(got, want, atol=1e-4 * np.abs(want).max())
@@ -92,7 +92,7 @@ def test_a_detector_in_halves_is_the_product_of_them(tmp_path, rng, monkeypatch)
     whole, halved = load_model(tmp_path / "whole"), load_model(tmp_path / "halves")
     assert halved.architecture.ranks == (12, 9)
     pooled = rng.standard_normal((5, 7, 7, 16)).astype(np.float32)
-    for want, got in zip(whole.forward_pooled(pooled), halved.forward_pooled(pooled), strict=True):
+    for want, got in zip(whole.head.forward(pooled), halved.head.forward(pooled), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4)
 
 
@@ -112,13 +112,13 @@ def test_a_run_begins_with_what_of_a_detector_fits(tmp_path, monkeypatch):
     model, same_classes, notes = begin(tmp_path / "a", VOC, monkeypatch)
     assert same_classes
     assert any("is taken to expect Caffe's pixels" in note for note in notes)
-    np.testing.assert_array_equal(model.bbox_pred.weight.value, arrays["bbox_pred"][0].T)
+    np.testing.assert_array_equal(model.head.bbox_pred.weight.value, arrays["bbox_pred"][0].T)
     model, same_classes, notes = begin(tmp_path / "a", ("shirt", "coat"), monkeypatch)
     assert not same_classes
     assert any("20 other classes: cls_score and bbox_pred begin anew" in note for note in notes)
-    assert model.cls_score.weight.value.shape == (24, 3)
-    assert model.cls_score.weight.value.std() > 0.005
-    np.testing.assert_array_equal(model.fc7.weight.value, arrays["fc7"][0].T)
+    assert model.head.cls_score.weight.value.shape == (24, 3)
+    assert model.head.cls_score.weight.value.std() > 0.005
+    np.testing.assert_array_equal(model.head.fc7.weight.value, arrays["fc7"][0].T)
 
 
 def test_what_is_no_detector_says_what_to_do(tmp_path, monkeypatch):

@@ -132,7 +132,8 @@ def test_without_a_classifier_check_says_which_pixels_tell_photographs_apart(nar
 
 def test_pixels_of_the_wrong_size_make_all_photographs_look_alike():
     shipped = read_backbone(shipped_backbone("vgg_small"))
-    backbone = shipped.architecture.build(np.random.default_rng(0))
+    backbone = shipped.architecture.backbone()
+    backbone.draw(np.random.default_rng(0))
     for name, parameter in backbone.named_parameters():
         parameter.value[...] = shipped.weights[name]
     right = shipped.architecture.preprocessing

@@ -4,7 +4,7 @@ A case is made when its turn comes, so that only one is in memory, and always fr
 knows who does the same work.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from minircnn.bench.measure import Case, Work
 from minircnn.bench.peers import Peers
+from minircnn.bench.shapes import HEIGHT, WIDTH, convolution_shapes, multiplications
 from minircnn.detection import detect
 from minircnn.kernels.conv import conv2d_backward, conv2d_forward
 from minircnn.kernels.conv_rows import conv_rows_backward_w
@@ -25,23 +26,8 @@ from minircnn.models import VGG, FastRCNN, vgg16, vgg_small
 from minircnn.proposals import ProposalSettings, propose
 from minircnn.training.optim import SGD
 
-HEIGHT, WIDTH = 600, 800  # of an image, as the paper's are
 CROP = (37, 50)  # cells on which the error is measured: direct loops in float64 take minutes on a whole map
 K = 13
-
-
-def convolution_shapes() -> dict[str, tuple[int, int, int, int]]:
-    """Name → C, OC, H, W of each convolution of VGG16 that differs, on an image of 600×800."""
-    shapes: dict[str, tuple[int, int, int, int]] = {}
-    C, H, W = 3, HEIGHT, WIDTH
-    for block, widths in enumerate(vgg16().blocks, start=1):
-        for number, OC in enumerate(widths, start=1):
-            shape = (C, OC, H, W)
-            if shape not in shapes.values():
-                shapes[f"conv{block}_{number}"] = shape
-            C = OC
-        H, W = (H + 1) // 2, (W + 1) // 2
-    return shapes
 
 
 def all_cases(peers: Peers) -> dict[str, Callable[[], Case]]:
@@ -113,7 +99,9 @@ def _conv(C: int, OC: int, rng: np.random.Generator) -> Conv:
 def stack(backward: bool, peers: Peers) -> Case:
     """All of VGG16 up to conv5_3 on one image; the backward from there down to conv3_1."""
     rng = np.random.default_rng(0)
-    backbone = vgg16().build(rng)
+    architecture = vgg16()
+    backbone = architecture.backbone()
+    backbone.draw(rng)
     backbone.set_training(backward)
     image = _random(rng, 1, HEIGHT, WIDTH, 3) * 50
     features = backbone.forward(image)
@@ -124,20 +112,9 @@ def stack(backward: bool, peers: Peers) -> Case:
         if backward:
             backbone.backward(dy)
 
-    theirs = peers.stack(dict(backbone.named_parameters()), image, features, dy if backward else None)
+    theirs = peers.stack(architecture, dict(backbone.named_parameters()), image, features, dy if backward else None)
     name = "stack forward+backward" if backward else "stack forward"
-    return Case(name, ours, theirs, sum(_multiplications(backward)))
-
-
-def _multiplications(backward: bool) -> Iterator[float]:
-    C, H, W = 3, HEIGHT, WIDTH
-    for block, widths in enumerate(vgg16().blocks, start=1):
-        for number, OC in enumerate(widths, start=1):
-            yield float(H * W * 9 * C * OC)
-            if backward and block >= 3:
-                yield float(H * W * 9 * C * OC) * (1 if (block, number) == (3, 1) else 2)
-            C = OC
-        H, W = (H + 1) // 2, (W + 1) // 2
+    return Case(name, ours, theirs, multiplications(backward))
 
 
 def max_pool(peers: Peers) -> Case:
@@ -173,7 +150,7 @@ def heads(regions: int, peers: Peers) -> Case:
     pooled = _random(rng, regions, 7, 7, 512)
     theirs = peers.torch("heads", dict(model.named_parameters()), pooled)
     multiplications = regions * (25088 * 4096 + 4096 * 4096 + 4096 * 5 * (K + 1))
-    return Case(f"heads {regions}", lambda: model.forward_pooled(pooled), theirs, float(multiplications))
+    return Case(f"heads {regions}", lambda: model.head.forward(pooled), theirs, float(multiplications))
 
 
 def sgd(peers: Peers) -> Case:

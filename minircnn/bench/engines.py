@@ -14,16 +14,16 @@ import numpy as np
 from numba import get_num_threads
 
 from minircnn.bench.measure import Work
+from minircnn.models import Architecture
 
 Convolution = tuple[str, np.ndarray, np.ndarray, bool]  # name, weight (OC, C, 3, 3), bias, whether a pool follows
 
 
-def convolutions(parameters: dict) -> Iterator[Convolution]:
+def convolutions(architecture: Architecture, parameters: dict) -> Iterator[Convolution]:
     """The convolutions in order, in the layout that the engines share."""
-    names = [name.removesuffix(".weight") for name in parameters if name.endswith(".weight")]
-    for name, following in zip(names, [*names[1:], ""], strict=True):
+    for name, _, _, pool_after in architecture.convolutions:
         w, b = parameters[f"{name}.weight"].value, parameters[f"{name}.bias"].value
-        yield name, np.ascontiguousarray(w.transpose(3, 2, 0, 1)), b, bool(following) and following[4] != name[4]
+        yield name, np.ascontiguousarray(w.transpose(3, 2, 0, 1)), b, pool_after
 
 
 def agree(engine: str, got: np.ndarray, want: np.ndarray, allowed: float = 1e-3) -> None:
@@ -142,9 +142,11 @@ def mnn(layers: list[Convolution], x: np.ndarray, want: np.ndarray) -> Work:
     return once
 
 
-def stack(parameters: dict, image: np.ndarray, features: np.ndarray, engine: str) -> dict[str, Work]:
+def stack(
+    architecture: Architecture, parameters: dict, image: np.ndarray, features: np.ndarray, engine: str
+) -> dict[str, Work]:
     """All convolutions forward in one engine; image (1, H, W, 3), features (1, OH, OW, 512) as they are here."""
-    layers = list(convolutions(parameters))
+    layers = list(convolutions(architecture, parameters))
     x = np.ascontiguousarray(image.transpose(0, 3, 1, 2))
     want = np.ascontiguousarray(features.transpose(0, 3, 1, 2))
     return {

@@ -5,29 +5,20 @@ from collections.abc import Callable
 import numpy as np
 
 from minircnn.bench.measure import Work
-
-Names = list[tuple[str, bool]]  # of the convolutions in order, each with whether a pool follows
-
-
-def _names(parameters: dict) -> Names:
-    names = [name.removesuffix(".weight") for name in parameters if name.endswith(".weight")]
-    return [
-        (name, bool(following) and following[4] != name[4])
-        for name, following in zip(names, [*names[1:], ""], strict=True)
-    ]
+from minircnn.models import Architecture
 
 
-def tensorflow(parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> Work:
+def tensorflow(architecture: Architecture, parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> Work:
     """A `tf.function`; with `dy`, gradients of what is not frozen."""
     import tensorflow as tf
 
-    names, x = _names(parameters), tf.constant(image)
+    x = tf.constant(image)
     values = {name: tf.Variable(parameter.value) for name, parameter in parameters.items()}
-    learning = [value for name, value in values.items() if name >= "conv3"]
+    learning = [value for name, value in values.items() if name.split(".")[0] not in architecture.frozen]
 
     def features() -> tf.Tensor:
         y = x
-        for name, pool in names:
+        for name, _, _, pool in architecture.convolutions:
             y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(y, values[f"{name}.weight"], 1, "SAME"), values[f"{name}.bias"]))
             y = tf.nn.max_pool2d(y, 2, 2, "SAME") if pool else y
         return y
@@ -42,20 +33,19 @@ def tensorflow(parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> Wo
     return lambda: [value.numpy() for value in tf.nest.flatten(run())]
 
 
-def jax(parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> Work:
+def jax(architecture: Architecture, parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> Work:
     """A `jax.jit` of the same."""
     import jax
     from jax import lax
 
-    names = _names(parameters)
     values = {name: jax.numpy.asarray(parameter.value) for name, parameter in parameters.items()}
-    frozen = {name: value for name, value in values.items() if name < "conv3"}
-    learning = {name: value for name, value in values.items() if name >= "conv3"}
+    frozen = {name: value for name, value in values.items() if name.split(".")[0] in architecture.frozen}
+    learning = {name: value for name, value in values.items() if name not in frozen}
     x = jax.numpy.asarray(image)
 
     def features(learning: dict, frozen: dict, y: jax.Array) -> jax.Array:
         both = frozen | learning
-        for name, pool in names:
+        for name, _, _, pool in architecture.convolutions:
             y = lax.conv_general_dilated(
                 y, both[f"{name}.weight"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
             )
@@ -70,6 +60,9 @@ def jax(parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> Work:
     return lambda: jax.block_until_ready(run(learning, frozen, x))
 
 
-def stack(parameters: dict, image: np.ndarray, dy: np.ndarray | None, framework: str) -> dict[str, Work]:
+def stack(
+    architecture: Architecture, parameters: dict, image: np.ndarray, dy: np.ndarray | None, framework: str
+) -> dict[str, Work]:
     """The convolutions of one image, and with `dy` back to conv3_1."""
-    return {framework: {"tensorflow": tensorflow, "jax": jax}[framework](parameters, image, dy)}
+    make = {"tensorflow": tensorflow, "jax": jax}[framework]
+    return {framework: make(architecture, parameters, image, dy)}

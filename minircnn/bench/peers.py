@@ -9,6 +9,7 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.bench.measure import Work
+from minircnn.models import Architecture
 
 INSTALL = {
     "torch": "pip install torch",
@@ -21,8 +22,6 @@ INSTALL = {
 }
 MODULES = {"mnn": ("MNN", "onnx"), "onnxruntime": ("onnxruntime", "onnx")}  # where the name is not the module's
 ENGINES, GRAPHS = ("onnxruntime", "openvino", "ncnn", "mnn"), ("tensorflow", "jax")
-
-STANDS_FOR = "PyTorch has no RoI pooling: adaptive_max_pool2d of each RoI's cells stands for it"
 
 
 def chosen_peers(against: str) -> Iterator[tuple[str, str | None]]:
@@ -60,19 +59,24 @@ class Peers:
         return getattr(torch_peer, what)(*arguments)
 
     def stack(
-        self, parameters: dict, image: np.ndarray, features: np.ndarray, dy: np.ndarray | None
+        self,
+        architecture: Architecture,
+        parameters: dict,
+        image: np.ndarray,
+        features: np.ndarray,
+        dy: np.ndarray | None,
     ) -> dict[str, Work]:
         """The convolutions forward in every framework, or with `dy` in those that learn."""
-        works = self.torch("stack", parameters, image, dy)
+        works = self.torch("stack", architecture, parameters, image, dy)
         for name in self.names:
             if name in GRAPHS:
                 from minircnn.bench import graphs
 
-                works |= graphs.stack(parameters, image, dy, name)
+                works |= graphs.stack(architecture, parameters, image, dy, name)
             elif name in ENGINES and dy is None:
                 from minircnn.bench import engines
 
-                works |= engines.stack(parameters, image, features, name)
+                works |= engines.stack(architecture, parameters, image, features, name)
         return works
 
     def roi_pool(

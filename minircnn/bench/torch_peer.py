@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 
 from minircnn.bench.measure import Work
 from minircnn.detection import DetectionSettings, select_detections
-from minircnn.models import FastRCNN
+from minircnn.models import Architecture, FastRCNN
 
 LAYOUTS = {"torch": torch.contiguous_format, "torch channels-last": torch.channels_last}
 
@@ -51,11 +51,10 @@ def _parameters(values: dict[str, np.ndarray], layout: torch.memory_format, froz
     return tensors
 
 
-def _features(parameters: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    names = [name.removesuffix(".weight") for name in parameters if name.startswith("conv") and "weight" in name]
-    for name, following in zip(names, [*names[1:], ""], strict=True):
+def _features(architecture: Architecture, parameters: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    for name, _, _, pool_after in architecture.convolutions:
         x = F.relu(F.conv2d(x, parameters[f"{name}.weight"], parameters[f"{name}.bias"], padding=1))
-        if following and following[4] != name[4]:
+        if pool_after:
             x = F.max_pool2d(x, 2, 2, ceil_mode=True)
     return x
 
@@ -80,7 +79,7 @@ def _pool(features: torch.Tensor, rois: np.ndarray, stride: int) -> torch.Tensor
     return torch.stack(pooled)
 
 
-def stack(parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> dict[str, Work]:
+def stack(architecture: Architecture, parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> dict[str, Work]:
     """The convolutions of one image, and with `dy` back to conv3_1."""
 
     def work(layout: torch.memory_format) -> Work:
@@ -88,12 +87,12 @@ def stack(parameters: dict, image: np.ndarray, dy: np.ndarray | None) -> dict[st
         values = {name: parameter.value for name, parameter in parameters.items()}
         tensors = _parameters(values, layout, frozen=True)
         if upstream is None:
-            return torch.no_grad()(lambda: _features(tensors, x))
+            return torch.no_grad()(lambda: _features(architecture, tensors, x))
 
         def both() -> None:
             for tensor in tensors.values():
                 tensor.grad = None
-            _features(tensors, x).backward(upstream)
+            _features(architecture, tensors, x).backward(upstream)
 
         return both
 
@@ -156,7 +155,7 @@ def step(
 
         def once() -> None:
             optimiser.zero_grad()
-            pooled = _pool(_features(tensors, x), rois, model.architecture.stride)
+            pooled = _pool(_features(model.architecture, tensors, x), rois, model.architecture.stride)
             cls_score, bbox_pred = _heads(tensors, pooled.flatten(1))
             own = bbox_pred.reshape(len(known), -1, 4)[known > 0, known[known > 0]]
             box = F.smooth_l1_loss(own, wanted[known > 0], reduction="sum") / len(known)
@@ -178,7 +177,7 @@ def detection(model: FastRCNN, image: np.ndarray, proposals: np.ndarray) -> dict
         def once() -> None:
             pixels, scale = model.architecture.preprocessing.apply(image)
             rois = np.insert(proposals * np.float32(scale), 0, 0, axis=1)
-            features = _features(tensors, _map(pixels[None], layout))
+            features = _features(model.architecture, tensors, _map(pixels[None], layout))
             outputs = _heads(tensors, _pool(features, rois, 16).flatten(1))
             cls_score, bbox_pred = (output.numpy() for output in outputs)
             select_detections(proposals, cls_score, bbox_pred, image.shape[:2], DetectionSettings())

@@ -56,7 +56,7 @@ def svd(
     smaller, shares = compress(detector, usual6 if fc6 is None else fc6, usual7 if fc7 is None else fc7)
     save_model(out, smaller)
     for name, share in shares.items():
-        old, new = getattr(detector, name).parameters(), getattr(smaller, name).parameters()
+        old, new = detector.layers[name].parameters(), smaller.layers[name].parameters()
         sizes = [sum(parameter.value.size for parameter in layer.values()) / 1e6 for layer in (old, new)]
         print(f"{name}: {sizes[0]:.2f} to {sizes[1]:.2f} million weights, {100 * share:.1f} % of the squares kept")
     print(f"{out}: {out.stat().st_size / 1e6:.0f} MB; compare: minircnn eval {out} --data DIR")

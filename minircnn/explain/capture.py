@@ -91,7 +91,7 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
     height, width = image.shape[:2]
     sample = Sample(image_path.stem, image_path, height, width, boxes, labels)
     rng = np.random.default_rng(seed)
-    model.rng = model.drop6.rng = model.drop7.rng = rng
+    model.rng = rng
     preprocessing = model.architecture.preprocessing
     if len(boxes) + len(proposals) == 0:
         raise InputError(f"{image_path}: nothing was proposed in it and nothing is annotated; take another image")
@@ -100,15 +100,15 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
     )
     if len(batch.labels) == 0:
         raise InputError(f"{image_path}: no proposal overlaps a true box enough to be sampled; take another image")
-    convolutions = [name for name in model.backbone.layers if name.startswith("conv")]
-    lowest = next((name for name in convolutions if model.backbone.layers[name].parameters()["weight"].learns), None)
+    convolutions = [convolution.name for convolution in model.architecture.convolutions]
+    lowest = next((name for name in convolutions if model.layers[name].parameters()["weight"].learns), None)
     if down_to_the_image:
         for _, parameter in model.backbone.named_parameters():
             parameter.lr_multiplier = max(parameter.lr_multiplier, 1.0)
     model.train()
     if down_to_the_image:
-        model.backbone.layers[convolutions[0]].needs_dx = True
-    with trace(model, keep=("roi_pool.dx", f"{convolutions[0]}.dx")) as rows:
+        model.layers[convolutions[0]].needs_dx = True
+    with trace(model, keep=(f"{model.roi_layer.name}.dx", f"{convolutions[0]}.dx")) as rows:
         cls_score, bbox_pred = model.forward(batch.images, batch.rois)
         loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
         loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels, settings.sigma)

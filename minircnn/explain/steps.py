@@ -60,8 +60,8 @@ STEPS = (
     ),
     Step(
         "outputs",
-        "models/fast_rcnn.py",
-        "FastRCNN.forward_pooled",
+        "models/heads.py",
+        "Head.forward",
         ("hidden6 =", "hidden7 =", "return self.cls_score.forward"),
         ("fc6, fc7, and both outputs", "fc6, fc7, 그리고 두 출력"),
         ("The two outputs read the same hidden7.", "두 출력이 같은 hidden7을 읽습니다."),
@@ -98,8 +98,8 @@ STEPS = (
     ),
     Step(
         "meet",
-        "models/fast_rcnn.py",
-        "FastRCNN.backward_pooled",
+        "models/heads.py",
+        "Head.backward",
         ("dhidden7 = ", "dhidden6 = ", "dflat = "),
         ("The two meet in fc7, and go on as one", "두 그래디언트가 fc7에서 만나 하나로 간다"),
         ("A plus sign is all it takes.", "필요한 것은 더하기 하나뿐입니다."),

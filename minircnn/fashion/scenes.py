@@ -1,6 +1,6 @@
 """Compose a fashion scene: garments laid on a photograph, partly hiding one another, with a sensor's noise.
 
-Everything random comes from the generator passed in. `fashion_scenes.py` writes the scenes to disk.
+Everything random comes from the generator passed in. `folders.py` writes the scenes to disk.
 """
 
 from dataclasses import dataclass

@@ -161,7 +161,7 @@ def end_to_end_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
 
 def smooth_loss(model: FastRCNN, images: np.ndarray, losses: Callable) -> Callable[[], float]:
     """The model's loss as a function of its parameters, NaN once any gate or winner differs from now."""
-    layers = [*model.backbone.layers.values(), model.roi_pool, model.relu6, model.relu7]
+    layers = list(model.layers.values())
 
     def decisions() -> list[np.ndarray]:
         """Which gates are open and which cells won, layer by layer."""
@@ -187,20 +187,20 @@ def check_pooled(
     rng: np.random.Generator,
 ) -> CheckRow:
     """The gradient that arrives at the pooled features, against nudging them."""
-    pooled = model.roi_pool.forward(model.forward_features(images), ROIS)
-    _, dcls_score, dbbox_pred = losses(model.forward_pooled(pooled))
+    pooled = model.roi_layer.forward(model.forward_features(images), ROIS)
+    _, dcls_score, dbbox_pred = losses(model.head.forward(pooled))
     before = _open_gates(model)
-    dpooled = model.backward_pooled(dcls_score, dbbox_pred)
+    dpooled = model.head.backward(dcls_score, dbbox_pred)
 
     def loss_at(at: np.ndarray) -> float:
-        value = float(losses(model.forward_pooled(at))[0])
+        value = float(losses(model.head.forward(at))[0])
         return value if np.array_equal(before, _open_gates(model)) else float("nan")
 
     return check_gradient(name, loss_at, pooled, dpooled, rng, step=1e-6)
 
 
 def _open_gates(model: FastRCNN) -> np.ndarray:
-    return np.concatenate([relu.saved("y") > 0 for relu in (model.relu6, model.relu7)], axis=1)
+    return np.concatenate([relu.saved("y") > 0 for relu in (model.head.relu6, model.head.relu7)], axis=1)
 
 
 def run_all(seed: int = 0) -> Iterator[CheckRow]:

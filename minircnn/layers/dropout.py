@@ -14,14 +14,14 @@ class Dropout(Layer):
     Parameters
     ----------
     rate : float in [0, 1)
-    rng : numpy.random.Generator, draws the mask
+    rng : numpy.random.Generator, draws the mask; a model hands its own to all its dropouts
 
     Raises
     ------
     ValueError : the rate is none
     """
 
-    def __init__(self, rate: float, rng: np.random.Generator):
+    def __init__(self, rate: float, rng: np.random.Generator | None = None):
         if not 0 <= rate < 1:
             raise ValueError(f"Dropout: rate should lie in [0, 1), not {rate}")
         self.rate, self.rng = rate, rng
@@ -32,6 +32,8 @@ class Dropout(Layer):
         if not self.training or self.rate == 0:
             self.mask = np.ones(1, x.dtype) if self.training else None  # rate 0: everything passes, both ways
             return x
+        if self.rng is None:
+            raise RuntimeError("Dropout: nobody gave it a generator to draw its mask with")
         keep = self.rng.random(x.shape, dtype=np.float32) >= self.rate
         self.mask = keep.astype(x.dtype) / x.dtype.type(1 - self.rate)
         return x * self.mask

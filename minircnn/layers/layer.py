@@ -20,6 +20,7 @@ class Parameter:
     value : float array, changed in place by SGD
     lr_multiplier : on the learning rate; 0 freezes it, the paper's biases have 2
     decay_multiplier : on weight decay; 0 for biases
+    first : shape, rng → the random values that it begins with; without, it begins as it is
     grad : of value's shape, filled by backward; None before the first
         The next backward may write over it: whoever wants to keep it takes a copy.
     """
@@ -27,6 +28,7 @@ class Parameter:
     value: np.ndarray
     lr_multiplier: float = 1.0
     decay_multiplier: float = 1.0
+    first: Callable[[tuple[int, ...], np.random.Generator], np.ndarray] | None = field(default=None, repr=False)
     grad: np.ndarray | None = field(default=None, repr=False)
 
     def last_grad(self, dtype: np.dtype) -> np.ndarray | None:
@@ -63,6 +65,12 @@ class Layer:
         """The same with this layer's name in front: ("conv1_1.weight", …)."""
         for short, parameter in self.parameters().items():
             yield f"{name}.{short}", parameter
+
+    def draw(self, rng: np.random.Generator) -> None:
+        """Give the parameters their first random values."""
+        for parameter in self.parameters().values():
+            if parameter.first is not None:
+                parameter.value[...] = parameter.first(parameter.value.shape, rng)
 
     def saved(self, name: str) -> Any:
         """What forward kept under `name`, or a clear error where there was no forward to keep it."""

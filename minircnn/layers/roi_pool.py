@@ -19,6 +19,8 @@ class RoIPool(Layer):
     spatial_scale : float, feature cells per image pixel (1/16 for VGG16)
     """
 
+    name = "roi_pool"  # among a model's layers
+
     def __init__(self, output_size: int | tuple[int, int], spatial_scale: float):
         self.output_size, self.spatial_scale = pair("RoIPool", "output_size", output_size), spatial_scale
         self.argmax: np.ndarray | None = None

@@ -30,6 +30,11 @@ class Sequential(Layer):
         for layer_name, layer in self.layers.items():
             yield from layer.named_parameters(f"{name}.{layer_name}" if name else layer_name)
 
+    def draw(self, rng: np.random.Generator) -> None:
+        """First random values for all layers, in order."""
+        for layer in self.layers.values():
+            layer.draw(rng)
+
     @property
     def learns(self) -> bool:
         """Whether any layer has a parameter that does."""

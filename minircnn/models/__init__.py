@@ -1,11 +1,28 @@
-"""The networks: `vgg.py` the backbones, `heads.py` what follows RoI pooling, `fast_rcnn.py` the two put together,
-`classifier.py` the network that VGG16's backbone comes from, `crop_classifier.py` the one that the small one's does;
-`trace.py` watches the detector layer by layer.
+"""The networks.
+
+`architecture.py` says what a detector is made of, `vgg.py` is one, `backbones.py` lists them; `heads.py` is what
+follows RoI pooling, and `fast_rcnn.py` puts the parts together, on the base that `model.py` gives to all.
+`classifier.py` is the network that VGG16's backbone comes from, `crop_classifier.py` the one that the small one's
+does; `trace.py` watches a model layer by layer.
 """
 
+from minircnn.models.architecture import Architecture
+from minircnn.models.backbones import BACKBONES, KINDS
 from minircnn.models.classifier import VGGClassifier
 from minircnn.models.fast_rcnn import FastRCNN
+from minircnn.models.model import Model
 from minircnn.models.preprocessing import Preprocessing
-from minircnn.models.vgg import BACKBONES, VGG, vgg16, vgg_small
+from minircnn.models.vgg import VGG, vgg16, vgg_small
 
-__all__ = ["BACKBONES", "VGG", "FastRCNN", "Preprocessing", "VGGClassifier", "vgg16", "vgg_small"]
+__all__ = [
+    "BACKBONES",
+    "KINDS",
+    "VGG",
+    "Architecture",
+    "FastRCNN",
+    "Model",
+    "Preprocessing",
+    "VGGClassifier",
+    "vgg16",
+    "vgg_small",
+]

@@ -4,19 +4,21 @@ Fast R-CNN takes fc8 off and puts RoI pooling in the fifth pool's place. Whole, 
 arrived right: with another order of channels or of fc6's rows it takes a cat for a shower curtain.
 """
 
-from collections.abc import Container, Iterator
+import itertools
+from collections.abc import Container
 
 import numpy as np
 
 from minircnn.kernels.checks import check_shape
-from minircnn.layers import MaxPool, Parameter, ReLU
+from minircnn.layers import Layer, MaxPool, ReLU
+from minircnn.models.architecture import Architecture
 from minircnn.models.heads import hidden_layer
-from minircnn.models.vgg import VGG
+from minircnn.models.model import Model
 
 SIDE = 224  # pixels of its input
 
 
-class VGGClassifier:
+class VGGClassifier(Model):
     """VGG16 as ImageNet's classifier, up to fc8. In detection mode only: it is not trained here.
 
     Parameters
@@ -24,30 +26,24 @@ class VGGClassifier:
     architecture : VGG
     classes : int
         Outputs of fc8.
-    rng, blank : as `FastRCNN` takes them
+    rng, given : as `FastRCNN` takes them
     """
 
-    def __init__(self, architecture: VGG, classes: int, rng: np.random.Generator, blank: Container[str] = ()):
-        hidden6, hidden7 = architecture.hidden
-        widths = {"fc6": (49 * architecture.channels, hidden6), "fc7": (hidden6, hidden7), "fc8": (hidden7, classes)}
-        self.backbone = architecture.build(rng, blank=blank)
-        self.pool5 = MaxPool()
-        self.dense = {
-            name: hidden_layer(shape, None, 1.0, None if name in blank else rng, np.float32)
-            for name, shape in widths.items()
-        }
-        self.relu = ReLU()
+    def __init__(self, architecture: Architecture, classes: int, rng: np.random.Generator, given: Container[str] = ()):
+        widths = (49 * architecture.channels, *architecture.hidden, classes)
+        after: dict[str, Layer] = {"pool5": MaxPool()}
+        for number, (inputs, outputs) in enumerate(itertools.pairwise(widths), start=6):
+            after[f"fc{number}"] = hidden_layer(inputs, outputs, rank=None, bias_lr_multiplier=1.0, dtype=np.float32)
+            if number < 8:
+                after[f"relu{number}"] = ReLU()
+        super().__init__(architecture.backbone(), after, rng, given)
 
     def forward(self, images: np.ndarray) -> np.ndarray:
         """images (N, 224, 224, 3), preprocessed → scores (N, classes), before softmax."""
         check_shape("VGGClassifier", "images", images, (None, SIDE, SIDE, 3))
-        pooled = self.pool5.forward(self.backbone.forward(images))
-        hidden6 = self.relu.forward(self.dense["fc6"].forward(pooled.reshape(len(pooled), -1)))
-        hidden7 = self.relu.forward(self.dense["fc7"].forward(hidden6))
-        return self.dense["fc8"].forward(hidden7)
-
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """("conv1_1.weight", Parameter) … ("fc8.bias", Parameter)."""
-        yield from self.backbone.named_parameters()
-        for name, layer in self.dense.items():
-            yield from layer.named_parameters(name)
+        pool5, *dense = self.after.values()
+        pooled = pool5.forward(self.backbone.forward(images))
+        x = pooled.reshape(len(pooled), -1)
+        for layer in dense:
+            x = layer.forward(x)
+        return x

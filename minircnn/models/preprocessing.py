@@ -1,7 +1,7 @@
 """From photograph to network input: resize, channel order, mean and scale.
 
 It belongs to the weights: a network that learned on BGR minus Caffe's mean sees noise in RGB / 255. So the settings
-are stored in the model file, and whoever feeds the network (`training/batches.py`, `detection.py`) uses these two.
+are stored in the model file, and whoever feeds the network (`training/batches.py`, `detection/`) uses these two.
 """
 
 import math

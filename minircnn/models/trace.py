@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from minircnn.layers import Conv, Layer, MaxPool, ReLU
-from minircnn.models import FastRCNN
+from minircnn.models.fast_rcnn import FastRCNN
 
 ARRAYS = ("y", "dy", "dx")  # of a layer, that can be kept whole
 
@@ -119,13 +119,13 @@ def trace(model: FastRCNN, keep: Sequence[str] = ()) -> Iterator[Rows]:
     ------
     ValueError : `keep` names a layer that the model does not have
     """
-    layers = model.backbone.layers | {"roi_pool": model.roi_pool} | model.head_layers()
+    layers = model.layers
     kept = {f"{name}.{part}" for name in keep for part in (ARRAYS if "." not in name else ())}
     kept |= {name for name in keep if "." in name}
     known = {f"{name}.{part}" for name in layers for part in ARRAYS}
     if unknown := sorted({name.split(".")[0] if name.split(".")[-1] in ARRAYS else name for name in kept - known}):
         raise ValueError(f"trace: {', '.join(unknown)} is no layer of this model; it has {', '.join(layers)}")
-    watcher = _Watcher(layers, frozenset(kept))
+    watcher = _Watcher(layers, frozenset(model.backbone.layers), frozenset(kept))
     places: list[tuple[object, str, Callable]] = [(model, "forward_features", watcher.begin)]
     for name, layer in layers.items():
         # A ReLU that a convolution took along is only told what to keep; one that works calls `keep` as well.
@@ -149,8 +149,8 @@ def trace(model: FastRCNN, keep: Sequence[str] = ()) -> Iterator[Rows]:
 class _Watcher:
     """Writes the rows; its functions stand around the layers' own."""
 
-    def __init__(self, layers: dict[str, Layer], keep: frozenset[str]):
-        self.layers, self.keep, self.rows = layers, keep, Rows()
+    def __init__(self, layers: dict[str, Layer], backbone: frozenset[str], keep: frozenset[str]):
+        self.layers, self.backbone, self.keep, self.rows = layers, backbone, keep, Rows()
         self.names = list(layers)
         self.latest: tuple[str, np.ndarray] | None = None  # the layer that worked last, and what left it
 
@@ -165,8 +165,8 @@ class _Watcher:
             if self.latest is not None and self.latest[1] is x and isinstance(self.layers[name], ReLU):
                 return former(x, *arguments, **named)  # taken along: its row is the convolution's
             y = former(x, *arguments, **named)
-            row = self.rows._rows.get(name)
-            if row is None or row.gradients or not self._comes_in_parts(name):
+            row = self.rows._rows.get(name)  # of another image of the batch, in the backbone; later it is another batch
+            if row is None or row.gradients or name not in self.backbone:
                 learns = any(parameter.learns for parameter in self.layers[name].parameters().values())
                 row = self.rows._rows[name] = Row(name, self._taken_along(name, named), learns)
             row.add(y, f"{name}.y" in self.keep)
@@ -174,10 +174,6 @@ class _Watcher:
             return y
 
         return around
-
-    def _comes_in_parts(self, name: str) -> bool:
-        """Whether a second call brings another image of the batch; after RoI pooling it is another batch."""
-        return self.names.index(name) < self.names.index("roi_pool")
 
     def _taken_along(self, name: str, named: dict) -> tuple[str, ...]:
         """The layers above that a convolution does the work of: its ReLU, and a max-pool after that."""

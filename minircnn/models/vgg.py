@@ -4,40 +4,27 @@ RoI pooling takes the place of the last pool, so with B blocks the feature map h
 (Simonyan & Zisserman, 2014, configuration D), 8 for the small one, which trains from random weights in minutes.
 """
 
-from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
 
 from minircnn.layers import Conv, Layer, MaxPool, Parameter, ReLU, Sequential
+from minircnn.models.architecture import Architecture, Convolution
+from minircnn.models.first_weights import before_relu
 from minircnn.models.preprocessing import Preprocessing
 
 
-@dataclass(frozen=True)
-class VGG:
-    """What a VGG is made of; `build` makes it.
+@dataclass(frozen=True, kw_only=True)
+class VGG(Architecture):
+    """A VGG; what else it has, its base says.
 
     Attributes
     ----------
-    name : "vgg16" or "vgg_small", as stored in model files
     blocks : channels of each block's convolutions
-    hidden : width of fc6 and fc7
-    frozen : names of convolutions that do not learn
-    bias_lr_multiplier, dropout : as the head and the convolutions use them
-    output_spreads : standard deviation of the first weights of cls_score and bbox_pred
-    preprocessing : what its weights expect of an image
-    ranks : singular values kept of fc6 and fc7 (`weights/svd.py`); None where the layers are whole
     """
 
-    name: str
+    kind = "vgg"
     blocks: tuple[tuple[int, ...], ...]
-    hidden: tuple[int, int]
-    frozen: tuple[str, ...]
-    dropout: float
-    output_spreads: tuple[float, float]
-    preprocessing: Preprocessing
-    bias_lr_multiplier: float = 2.0
-    ranks: tuple[int, int] | None = None
 
     @property
     def stride(self) -> int:
@@ -45,50 +32,30 @@ class VGG:
         return 2 ** (len(self.blocks) - 1)
 
     @property
-    def channels(self) -> int:
-        """Channels of the feature map."""
-        return self.blocks[-1][-1]
-
-    def first_blocks(self, count: int) -> tuple[str, ...]:
-        """Names of the convolutions in the first `count` blocks, for `frozen`."""
-        numbered = enumerate(self.blocks[:count], start=1)
-        return tuple(f"conv{block}_{number}" for block, widths in numbered for number in range(1, len(widths) + 1))
-
-    def build(self, rng: np.random.Generator, dtype: type = np.float32, blank: Container[str] = ()) -> Sequential:
-        """The convolutions, named conv1_1, relu1_1, …, pool1, …, with random weights, or zeros in those in `blank`."""
-        layers: dict[str, Layer] = {}
-        C = 3
+    def convolutions(self) -> list[Convolution]:
+        """conv1_1, conv1_2, …: block and number in it, counted from 1."""
+        found, C = [], 3
         for block, widths in enumerate(self.blocks, start=1):
             for number, OC in enumerate(widths, start=1):
-                name = f"conv{block}_{number}"
-                weight_rate, bias_rate = (0.0, 0.0) if name in self.frozen else (1.0, self.bias_lr_multiplier)
-                layers[name] = Conv(
-                    Parameter(
-                        first_weights((3, 3, C, OC), None if name in blank else rng, dtype), lr_multiplier=weight_rate
-                    ),
-                    Parameter(np.zeros(OC, dtype), lr_multiplier=bias_rate, decay_multiplier=0.0),
-                )
-                layers[f"relu{block}_{number}"] = ReLU()
+                last = number == len(widths) and block < len(self.blocks)
+                found.append(Convolution(f"conv{block}_{number}", C, OC, pool_after=last))
                 C = OC
-            if block < len(self.blocks):
+        return found
+
+    def backbone(self, dtype: type = np.float32) -> Sequential:
+        """conv1_1, relu1_1, …, pool1, …, with weights of zero."""
+        layers: dict[str, Layer] = {}
+        for name, C, OC, pool_after in self.convolutions:
+            weight_rate, bias_rate = (0.0, 0.0) if name in self.frozen else (1.0, self.bias_lr_multiplier)
+            layers[name] = Conv(
+                Parameter(np.zeros((3, 3, C, OC), dtype), lr_multiplier=weight_rate, first=before_relu),
+                Parameter(np.zeros(OC, dtype), lr_multiplier=bias_rate, decay_multiplier=0.0),
+            )
+            layers[name.replace("conv", "relu")] = ReLU()
+            if pool_after:
+                block, _ = name.removeprefix("conv").split("_")
                 layers[f"pool{block}"] = MaxPool()
         return Sequential(layers)
-
-
-def first_weights(shape: tuple[int, ...], rng: np.random.Generator | None, dtype: type) -> np.ndarray:
-    """Random weights (…, OUT) that keep the size of what passes a ReLU (He et al., 2015), each output's centred.
-
-    What comes out of a ReLU is never negative, so its mean outweighs what distinguishes one place from another, more so
-    with every layer. Weights that sum to zero take that mean off: learning begins some 500 steps sooner.
-
-    Without `rng` they are zero, for whoever fills them from a file: fc6's alone would take a second to draw.
-    """
-    if rng is None:
-        return np.zeros(shape, dtype)
-    weight = rng.standard_normal(shape)
-    weight *= np.sqrt(2 / np.prod(shape[:-1]))
-    weight -= weight.mean(axis=tuple(range(len(shape) - 1)), keepdims=True)
-    return weight.astype(dtype)
 
 
 def vgg16() -> VGG:
@@ -117,7 +84,3 @@ def vgg_small() -> VGG:
         output_spreads=(0.05, 0.01),
         preprocessing=Preprocessing("RGB", (127.5, 127.5, 127.5), (64.0, 64.0, 64.0), 160, 320),
     )
-
-
-#: Name → what makes it.
-BACKBONES = {"vgg16": vgg16, "vgg_small": vgg_small}

@@ -1,7 +1,7 @@
 """Pretraining: a backbone learns to tell garments on crops, before any detector asks it where they are.
 
 The paper's detectors begin with convolutions that learned on ImageNet; this does the same for `vgg_small` with
-Fashion-MNIST. `data/crops.py` composes the crops, `models/crop_classifier.py` puts a small head on the backbone, and
+Fashion-MNIST. `fashion/crops.py` composes the crops, `models/crop_classifier.py` puts a small head on the backbone, and
 `weights/backbone_file.py` keeps the convolutions. Crop i depends on the seed and i alone, so a stopped pretraining
 goes on bit for bit from its last checkpoint.
 """
@@ -118,7 +118,7 @@ class Pretraining:
         """
         settings, rate = self.settings, 0.0
         with StopRequest() as stop:
-            self.model.set_training(True)
+            self.model.train()
             saved_at = time.monotonic()
             while self.step < settings.steps:
                 loss = self._one_step()
@@ -137,14 +137,14 @@ class Pretraining:
     def accuracy(self, progress: Progress = silent) -> float:
         """Top-1 on crops of the bundled test garments and photographs, as many of each class and side."""
         material, right = CropMaterial.test(), 0
-        self.model.set_training(False)
+        self.model.eval()
         for turn, first in enumerate(range(0, TEST_CROPS, len(CROP_CLASSES))):
             side = SIDES[turn % len(SIDES)]
             crops, labels = material.crops(TEST_SEED + first, len(CROP_CLASSES), side, 0)
             scores = self.model.forward(as_input(crops, self.model.architecture.preprocessing))
             right += int((scores.argmax(axis=1) == labels).sum())
             progress("testing", first + len(labels), TEST_CROPS, "")
-        self.model.set_training(True)
+        self.model.train()
         return right / TEST_CROPS
 
     def _one_step(self) -> float:
@@ -159,7 +159,7 @@ class Pretraining:
     def _measure(self, seed: int) -> float:
         """Seconds that a step takes on average, by a model that is thrown away."""
         model = CropClassifier(self.model.architecture, len(CROP_CLASSES), np.random.default_rng(seed))
-        model.set_training(True)
+        model.train()
         optimiser, seconds = SGD(model.named_parameters(), MOMENTUM, DECAY), {}
         for side in SIDES:
             marks = []

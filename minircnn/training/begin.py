@@ -7,7 +7,7 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.progress import Progress
-from minircnn.models import BACKBONES, VGG, FastRCNN
+from minircnn.models import BACKBONES, VGG, Architecture, FastRCNN
 from minircnn.targets import OffsetStatistics
 from minircnn.training.batches import STATISTICS_IMAGES, measure_offsets
 from minircnn.training.checkpoint import Checkpoint
@@ -17,7 +17,7 @@ from minircnn.weights.backbone_file import read_backbone, shipped_backbone
 from minircnn.weights.foreign.detector import VOC, fill
 from minircnn.weights.foreign.formats import is_foreign
 from minircnn.weights.foreign.vgg16 import read_vgg16
-from minircnn.weights.model_file import assign, kind_of, load_model
+from minircnn.weights.model_file import assign, kind_of, layers_of, load_model
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
     ------
     InputError : the file is not there, damaged, or of another architecture
     """
-    architecture = BACKBONES[settings.backbone]()
+    architecture: Architecture = BACKBONES[settings.backbone]()
     architecture = replace(architecture, frozen=architecture.first_blocks(settings.frozen_blocks or 0))
     wanted = settings.weights or DEFAULTS[settings.backbone].weights
     if wanted == RANDOM:
@@ -64,7 +64,7 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
         return Beginning(model, "random weights", notes=notes, new=_new(model, set()))
     path = shipped_backbone(settings.backbone) if wanted == SHIPPED else Path(wanted)
     if path.is_file() and is_foreign(path):
-        if architecture.name != "vgg16":
+        if not isinstance(architecture, VGG) or architecture.name != "vgg16":
             raise InputError(f"{path} holds weights of VGG16, if any of use here; choose --backbone vgg16")
         return _pretrained(path, architecture, class_names, rng, settings.pixels)
     if settings.pixels is not None:
@@ -73,7 +73,7 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
         return _on_backbone(path, wanted, architecture, class_names, rng)
     source = load_model(path)
     architecture = replace(architecture, preprocessing=source.architecture.preprocessing)
-    model = FastRCNN(architecture, len(class_names), rng, class_names, output_size=source.roi_pool.output_size)
+    model = FastRCNN(architecture, len(class_names), rng, class_names, output_size=source.roi_layer.output_size)
     weights = source.folded_parameters()
     if source.class_names == class_names:
         assign(model, weights, path)
@@ -86,18 +86,18 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
 
 
 def _on_backbone(
-    path: Path, wanted: str, architecture: VGG, class_names: tuple[str, ...], rng: np.random.Generator
+    path: Path, wanted: str, architecture: Architecture, class_names: tuple[str, ...], rng: np.random.Generator
 ) -> Beginning:
     """A model on the convolutions of a backbone file; everything after them begins with random weights."""
     backbone = read_backbone(path)
-    if backbone.architecture.blocks != architecture.blocks:
+    if backbone.architecture.convolutions != architecture.convolutions:
         raise InputError(
             f"{path} holds the convolutions of {backbone.architecture.name}, not of {architecture.name}; "
             f"choose --backbone {backbone.architecture.name}, or other --weights"
         )
     architecture = replace(architecture, preprocessing=backbone.architecture.preprocessing)
-    given = {name.split(".")[0] for name in backbone.weights}
-    model = FastRCNN(architecture, len(class_names), rng, class_names, blank=given)
+    given = layers_of(backbone.weights)
+    model = FastRCNN(architecture, len(class_names), rng, class_names, given=given)
     for name, parameter in model.backbone.named_parameters():
         parameter.value[...] = backbone.weights[name]
     name = "the pretrained backbone that comes with minircnn" if wanted == SHIPPED else f"the backbone {path.name}"
@@ -126,17 +126,17 @@ def _pretrained(
     if absent := [layer for layer in ("fc6", "fc7") if not found.has(layer)]:
         verb = "begin" if len(absent) > 1 else "begins"
         notes.append(f"{path} has no {' or '.join(absent)}: {' and '.join(absent)} {verb} with random weights")
-    given = {name.split(".")[0] for name in found.sources}
+    given = found.layers
     architecture = replace(architecture, preprocessing=found.preprocessing)
-    model = FastRCNN(architecture, len(class_names), rng, class_names, blank=given)
+    model = FastRCNN(architecture, len(class_names), rng, class_names, given=given)
     fill(model, found)
     return Beginning(model, f"{found.origin}, from {path.name}", same_classes, notes, _new(model, given))
 
 
 def _new(model: FastRCNN, given: set[str]) -> tuple[str, ...]:
     """The hidden layers that no file gave."""
-    names = (name.split(".")[0] for name, _ in model.named_parameters())
-    return tuple(dict.fromkeys(name for name in names if name not in given | {"cls_score", "bbox_pred"}))
+    there = given | {"cls_score", "bbox_pred"}
+    return tuple(name for name, layer in model.layers.items() if layer.parameters() and name not in there)
 
 
 def offset_statistics(data: TrainingData, settings: TrainSettings) -> OffsetStatistics:

@@ -42,15 +42,17 @@ def fit_first_weights(model: FastRCNN, batch: Batch, new: tuple[str, ...]) -> st
     if "conv1_1" in new:
         fit(("conv1_1",), _size(batch.images))
     if "fc6" in new or "fc7" in new:
-        pooled = model.roi_pool.forward(model.forward_features(batch.images), batch.rois)  # (R, PH, PW, C)
+        pooled = model.roi_layer.forward(model.forward_features(batch.images), batch.rois)  # (R, PH, PW, C)
         if "fc6" in new:
             fit(("fc6",), _size(pooled))
         dropped = 1 / np.sqrt(1 - model.architecture.dropout)  # what dropout does to a size: no mask is drawn here
-        hidden6 = np.maximum(model.fc6.forward(pooled.reshape(len(pooled), -1)), 0)  # (R, hidden6)
+        hidden6 = np.maximum(model.head.fc6.forward(pooled.reshape(len(pooled), -1)), 0)  # (R, hidden6)
         if "fc7" in new:
             fit(("fc7",), dropped * _size(hidden6))
-            hidden7 = dropped**2 * np.maximum(model.fc7.forward(hidden6), 0)  # fc7 is fitted to what dropout leaves
-            scores = model.cls_score.forward(hidden7.astype(pooled.dtype))
+            hidden7 = (
+                np.maximum(model.head.fc7.forward(hidden6), 0) * dropped**2
+            )  # fc7 is fitted to what dropout leaves
+            scores = model.head.cls_score.forward(hidden7.astype(pooled.dtype))
             fit(("cls_score", "bbox_pred"), max(1.0, _size(scores) / FIRST_SCORES))
     return f"divided by the size of what they are given: {', '.join(said)}" if said else ""
 

@@ -2,22 +2,21 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from minircnn.base.errors import InputError
-from minircnn.models import VGG, Preprocessing
+from minircnn.models import KINDS, VGG, Architecture, Preprocessing
 
 FORMAT = 1  # of files that minircnn writes; raise it when older versions could not read one rightly
 
 
-def describe_architecture(architecture: VGG) -> dict:
+def describe_architecture(architecture: Architecture) -> dict:
     """JSON-ready; `architecture_of` reads it."""
-    fields = asdict(architecture)
-    if fields["ranks"] is None:  # as files were before there was such a thing
-        del fields["ranks"]
-    return fields
+    fields = {name: value for name, value in asdict(architecture).items() if name != "ranks" or value is not None}
+    return fields if architecture.kind == VGG.kind else {"kind": architecture.kind} | fields
 
 
-def architecture_of(description: dict, path: Path) -> VGG:
+def architecture_of(description: dict, path: Path) -> Architecture:
     """The architecture in a file's description.
 
     Raises
@@ -34,9 +33,14 @@ def architecture_of(description: dict, path: Path) -> VGG:
         preprocessing = dict(fields.pop("preprocessing"))
         preprocessing["mean"] = tuple(preprocessing["mean"])
         preprocessing["scale"] = tuple(preprocessing["scale"])
-        fields["blocks"] = tuple(tuple(block) for block in fields["blocks"])
-        for name in ("hidden", "frozen", "output_spreads", *(["ranks"] if "ranks" in fields else [])):
-            fields[name] = tuple(fields[name])
-        return VGG(preprocessing=Preprocessing(**preprocessing), **fields)
+        kind = KINDS[fields.pop("kind", VGG.kind)]
+        return kind(
+            preprocessing=Preprocessing(**preprocessing), **{name: _tuples(value) for name, value in fields.items()}
+        )
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise InputError(f"{path}: its description of the model is not usable ({error}); train it again") from None
+
+
+def _tuples(value: object) -> Any:
+    """JSON's lists as the tuples that they were."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

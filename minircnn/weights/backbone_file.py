@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.base.errors import InputError
-from minircnn.models import VGG
+from minircnn.models import Architecture
 from minircnn.weights.architecture import FORMAT, architecture_of, describe_architecture
 from minircnn.weights.model_file import check_shape, read_tensors, write_tensors
 
@@ -21,12 +21,12 @@ class Backbone:
 
     Attributes
     ----------
-    architecture : VGG
+    architecture : Architecture
     weights : "conv1_1.weight" … → float32 array
     origin : how they were made; JSON-ready
     """
 
-    architecture: VGG
+    architecture: Architecture
     weights: dict[str, np.ndarray]
     origin: dict
 
@@ -63,15 +63,12 @@ def read_backbone(path: Path) -> Backbone:
     if description.get("kind") != "backbone":
         raise InputError(f"{path} holds no backbone but a whole model")
     architecture = architecture_of(description, path)
-    weights, C = {}, 3
-    for block, widths in enumerate(architecture.blocks, start=1):
-        for number, OC in enumerate(widths, start=1):
-            for part, shape in (("weight", (3, 3, C, OC)), ("bias", (OC,))):
-                name = f"conv{block}_{number}.{part}"
-                check_shape(name, tensors.get(name), shape, architecture.name, path)
-                weights[name] = tensors[name].astype(np.float32)
-                if not np.isfinite(weights[name]).all():
-                    raise InputError(f"{path}: {name} holds values that are not finite; take another copy")
-            C = OC
+    weights = {}
+    for layer, C, OC, _ in architecture.convolutions:
+        for part, shape in (("weight", (3, 3, C, OC)), ("bias", (OC,))):
+            name = f"{layer}.{part}"
+            weights[name] = check_shape(name, tensors.get(name), shape, architecture.name, path).astype(np.float32)
+            if not np.isfinite(weights[name]).all():
+                raise InputError(f"{path}: {name} holds values that are not finite; take another copy")
     origin = description.get("origin")
     return Backbone(architecture, weights, origin if isinstance(origin, dict) else {})

@@ -54,7 +54,7 @@ def look(model: VGGClassifier, preprocessing: Preprocessing) -> Iterator[Answer]
     InputError : the classifier has other classes than ImageNet's 1000
     """
     names = class_names()
-    outputs = model.dense["fc8"].bias.value.size
+    outputs = model.layers["fc8"].parameters()["bias"].value.size
     if outputs != len(names):
         raise InputError(f"the classifier has {outputs} classes, not ImageNet's {len(names)}: nobody knows their names")
     for photograph, image in _photographs(preprocessing):

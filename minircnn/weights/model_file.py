@@ -8,6 +8,7 @@ checksum. A checkpoint (`training/checkpoint.py`) is one too, with what training
 import json
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from safetensors.numpy import save_file
 
 from minircnn.base.errors import InputError, NotFinite
 from minircnn.base.files import sync, written_whole
-from minircnn.models import VGG, FastRCNN
+from minircnn.models import Architecture, FastRCNN
 from minircnn.targets import OffsetStatistics
 from minircnn.weights.architecture import FORMAT, architecture_of, describe_architecture
 from minircnn.weights.foreign.detector import read_detector
@@ -36,7 +37,7 @@ def describe(model: FastRCNN) -> dict:
         "format": FORMAT,
         "architecture": describe_architecture(model.architecture),
         "class_names": list(model.class_names),
-        "output_size": list(model.roi_pool.output_size),
+        "output_size": list(model.roi_layer.output_size),
     }
 
 
@@ -50,9 +51,8 @@ def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> Fast
         if not all(isinstance(name, str) for name in names):
             raise TypeError(f"class names should be words, not {names}")
         _check_sizes(architecture, len(names), output_size, tensors, path)
-        stored = {name.split(".")[0] for name in tensors}
-        rng = np.random.default_rng(0)
-        model = FastRCNN(architecture, len(names), rng, names, output_size=output_size, blank=stored)
+        rng, given = np.random.default_rng(0), layers_of(tensors)
+        model = FastRCNN(architecture, len(names), rng, names, output_size=output_size, given=given)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
@@ -61,25 +61,16 @@ def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> Fast
     return model
 
 
+def layers_of(parameters: Iterable[str]) -> set[str]:
+    """ "fc6.weight", … → "fc6", …"""
+    return {name.split(".")[0] for name in parameters}
+
+
 def _check_sizes(
-    architecture: VGG, classes: int, output_size: tuple[int, int], tensors: dict[str, np.ndarray], path: Path
+    architecture: Architecture, classes: int, output_size: tuple[int, int], tensors: dict[str, np.ndarray], path: Path
 ) -> None:
     """Refuse a description that does not fit the weights, before arrays of the size it names are made."""
-    pooled_height, pooled_width = output_size
-    hidden6, hidden7 = architecture.hidden
-    pooled = pooled_height * pooled_width * architecture.channels
-    shapes: dict[str, tuple[int, ...]] = {"fc6.weight": (pooled, hidden6), "fc7.weight": (hidden6, hidden7)}
-    if architecture.ranks is not None:
-        rank6, rank7 = architecture.ranks
-        shapes = {"fc6.first": (pooled, rank6), "fc6.second": (rank6, hidden6)}
-        shapes |= {"fc7.first": (hidden6, rank7), "fc7.second": (rank7, hidden7)}
-    shapes["bbox_pred.weight"] = (hidden7, 4 * (classes + 1))
-    C = 3
-    for block, widths in enumerate(architecture.blocks, start=1):
-        for number, OC in enumerate(widths, start=1):
-            shapes[f"conv{block}_{number}.weight"] = (3, 3, C, OC)
-            C = OC
-    for name, expected in shapes.items():
+    for name, expected in architecture.weight_shapes(classes, output_size).items():
         check_shape(name, tensors.get(name), expected, f"{architecture.name} for {classes} classes", path)
 
 

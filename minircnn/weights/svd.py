@@ -60,7 +60,7 @@ def compress(model: FastRCNN, fc6: int, fc7: int) -> tuple[FastRCNN, dict[str, f
         raise InputError(f"the model is compressed already, to {model.architecture.ranks}; give the one it came from")
     ranks = {"fc6": fc6, "fc7": fc7}
     for name, rank in ranks.items():
-        shape = getattr(model, name).weight.value.shape
+        shape = model.layers[name].parameters()["weight"].value.shape
         if not 1 <= rank <= min(shape):
             raise InputError(f"--{name} {rank} is not between 1 and {min(shape)}, the rank of a layer of {shape}")
     smaller = FastRCNN(
@@ -68,7 +68,7 @@ def compress(model: FastRCNN, fc6: int, fc7: int) -> tuple[FastRCNN, dict[str, f
         model.num_classes,
         np.random.default_rng(0),
         model.class_names,
-        output_size=model.roi_pool.output_size,
+        output_size=model.roi_layer.output_size,
     )
     smaller.statistics = model.statistics
     values, shares = dict(model.named_parameters()), {}
@@ -76,6 +76,6 @@ def compress(model: FastRCNN, fc6: int, fc7: int) -> tuple[FastRCNN, dict[str, f
         if name in values:
             parameter.value[...] = values[name].value
     for name, rank in ranks.items():
-        layer = getattr(smaller, name)
-        layer.first.value, layer.second.value, shares[name] = truncate(values[f"{name}.weight"].value, rank)
+        halves = smaller.layers[name].parameters()
+        halves["first"].value, halves["second"].value, shares[name] = truncate(values[f"{name}.weight"].value, rank)
     return smaller, shares

@@ -1,6 +1,6 @@
-"""Make the bundled garments and photographs from their originals (bundled/LICENCES.md says where to get those).
+"""Make the bundled garments and photographs from their originals (LICENCES.md beside them says where to get those).
 
-    python -m minircnn.data.bundle --fashion-mnist DIR --photographs DIR --out DIR
+    python tests/tools/bundle.py --fashion-mnist DIR --photographs DIR --out DIR
 
 A seeded draw takes 500 training and 100 test garments of each class from Fashion-MNIST's own two sets and stores
 them losslessly, one contact sheet a class; the photographs are reduced to 320 pixels on the short side.

@@ -84,7 +84,7 @@ def report_detector(folder, widths):
     for name in ("fc6", "fc7"):
         hidden = functional.relu(functional.linear(hidden, *map(torch.from_numpy, arrays[name])))
     model = load_model(folder / "detector")
-    outputs = model.forward_pooled(np.ascontiguousarray(pooled.transpose(0, 2, 3, 1)))
+    outputs = model.head.forward(np.ascontiguousarray(pooled.transpose(0, 2, 3, 1)))
     for name, got in zip(("cls_score", "bbox_pred"), outputs, strict=True):
         want = functional.linear(hidden, *map(torch.from_numpy, arrays[name])).numpy()
         size = (folder / "detector").stat().st_size / 1e6

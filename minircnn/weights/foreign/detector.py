@@ -45,8 +45,7 @@ def read_detector(path: Path, pixels: str | None = None) -> FastRCNN:
     ranks = (halves[0].shape[1], halves[1].shape[1]) if halves else None
     architecture = replace(vgg16(), preprocessing=found.preprocessing, ranks=ranks)
     names = VOC if outputs == len(VOC) + 1 else None
-    given = {name.split(".")[0] for name in found.sources}
-    model = FastRCNN(architecture, outputs - 1, np.random.default_rng(0), names, blank=given)
+    model = FastRCNN(architecture, outputs - 1, np.random.default_rng(0), names, given=found.layers)
     fill(model, found)
     return model
 
@@ -76,8 +75,7 @@ def read_convolutions(found: Pretrained, architecture: VGG) -> Sequential:
     ------
     InputError : the file is damaged, or holds a value that is not finite
     """
-    given = {name.split(".")[0] for name in found.sources}
-    backbone = architecture.build(np.random.default_rng(0), blank=given)
+    backbone = architecture.backbone()
     for name, parameter in backbone.named_parameters():
         found.sources[name].into(parameter.value)
     return backbone
@@ -94,7 +92,6 @@ def read_classifier(found: Pretrained, architecture: VGG) -> VGGClassifier:
     if lacking := [layer for layer in ("fc6", "fc7", "fc8") if f"{layer}.weight" not in found.sources]:
         raise InputError(f"{path} holds no whole classifier: {', '.join(lacking)} missing; take a file that has them")
     classes = found.sources["fc8.bias"].shape[0]
-    given = {name.split(".")[0] for name in found.sources}
-    model = VGGClassifier(architecture, classes, np.random.default_rng(0), blank=given)
+    model = VGGClassifier(architecture, classes, np.random.default_rng(0), given=found.layers)
     fill(model, found)
     return model

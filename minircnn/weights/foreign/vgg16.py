@@ -49,6 +49,11 @@ class Pretrained:
     notes: list[str]
     guessed: bool = False
 
+    @property
+    def layers(self) -> set[str]:
+        """Names of the layers that the file has something of."""
+        return {name.split(".")[0] for name in self.sources}
+
     def has(self, layer: str) -> bool:
         """Whether the file has fc6, fc7, fc8, cls_score or bbox_pred."""
         return f"{layer}.bias" in self.sources
@@ -114,15 +119,12 @@ def _pixels(
 def _convolutions(
     layers: Layers, names: list[str], architecture: VGG, channels_first: bool, path: Path
 ) -> dict[str, Source]:
-    sources, C, following = {}, 3, iter(names)
-    for block, widths in enumerate(architecture.blocks, start=1):
-        for number, OC in enumerate(widths, start=1):
-            layer, name = f"conv{block}_{number}", next(following)
-            shape = (OC, C, 3, 3) if channels_first else (3, 3, C, OC)
-            weight = _array(layers, name, "weight", shape, path)
-            sources[f"{layer}.weight"] = Source(*weight, (3, 3, C, OC), "OIHW" if channels_first else "ours")
-            sources[f"{layer}.bias"] = Source(*_array(layers, name, "bias", (OC,), path), (OC,), "ours")
-            C = OC
+    sources = {}
+    for (layer, C, OC, _), name in zip(architecture.convolutions, names, strict=True):
+        shape = (OC, C, 3, 3) if channels_first else (3, 3, C, OC)
+        weight = _array(layers, name, "weight", shape, path)
+        sources[f"{layer}.weight"] = Source(*weight, (3, 3, C, OC), "OIHW" if channels_first else "ours")
+        sources[f"{layer}.bias"] = Source(*_array(layers, name, "bias", (OC,), path), (OC,), "ours")
     return sources
 
 
