@@ -13,7 +13,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from minircnn import detect, load_model
-from minircnn.data import DeepFashion2, read_image
+from minircnn.data import open_samples, read_image
 from minircnn.detection.evaluate import evaluate_model
 from minircnn.fashion import write_scenes
 from minircnn.report.drawing import draw_detections
@@ -31,7 +31,7 @@ def main() -> Figure:
 
     # Data: train/ and validation/, each with image/000001.jpg beside annos/000001.json. Yours may look the same.
     write_scenes(work / "scenes", images=40, validation=8, size=128)
-    train, validation = (DeepFashion2(work / "scenes" / split) for split in ("train", "validation"))
+    train, validation = (open_samples(work / "scenes", split) for split in ("train", "validation"))
     sample = train[0]
     print(f"{len(train)} + {len(validation)} images; {sample.image_id}: {sample.boxes.astype(int).tolist()} are "
           f"{[train.class_names[label - 1] for label in sample.labels]}")  # fmt: skip
@@ -51,7 +51,7 @@ def main() -> Figure:
 
     # Measuring: the best weights on the validation scenes.
     model = load_model(folder.path)  # best.safetensors; knows its classes and its preprocessing
-    evaluation, _, _ = evaluate_model(model, validation, training.data.cache)
+    evaluation, _, _ = evaluate_model(model, validation, training.data.proposals_of)
     metrics = evaluation.as_metrics()
     print(f"mAP50 {metrics['mAP50']:.3f}, mAP75 {metrics['mAP75']:.3f}, AP {metrics['AP']:.3f}")
 

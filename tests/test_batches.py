@@ -53,3 +53,18 @@ def test_rois_lie_on_their_image_and_in_its_pixels(samples, flipped):
     moved = batch.labels > 0
     assert np.abs(batch.targets[moved]).max() > 0
     assert not batch.targets[~moved].any()
+
+
+def test_what_is_to_be_ignored_is_not_learned(samples):
+    """A crowd over both proposals: its box is no foreground, and its offsets are not measured."""
+    from dataclasses import replace
+
+    crowd = np.array([[22, 20, 60, 80], [100, 100, 140, 150]], np.float32)
+    samples = [replace(one, boxes=crowd, labels=np.array([1, 2]), ignore=np.array([True, False])) for one in samples]
+    batch = make_batch(
+        samples, lambda _: PROPOSALS, vgg_small().preprocessing, SamplingSettings(), OffsetStatistics.identity(2),
+        np.random.default_rng(0), flip_probability=0.0,
+    )  # fmt: skip
+    assert set(batch.labels.tolist()) <= {0, 2}
+    statistics = measure_offsets(samples * 8, lambda _: PROPOSALS, 0.5, num_classes=2)
+    np.testing.assert_array_equal(statistics.mean[2], 0)  # two boxes that are the truth itself

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from minircnn.base.errors import InputError
-from minircnn.data import DeepFashion2
-from minircnn.data.deepfashion2 import DEEPFASHION2_CLASSES
+from minircnn.data import open_samples
+from minircnn.data.formats import FORMATS
+from minircnn.data.formats.deepfashion2 import DEEPFASHION2_CLASSES
+from minircnn.data.reader import Objects
 from minircnn.fashion import write_scenes
 
 HEIGHT, WIDTH = 40, 60
@@ -41,7 +43,7 @@ class Folder:
         self.annotation(stem).write_text(json.dumps(content) if text is None else text)
 
     def read(self, **arguments):
-        return DeepFashion2(self.path, **arguments)
+        return open_samples(self.path.parent, self.path.name, **arguments)
 
 
 @pytest.fixture
@@ -177,7 +179,7 @@ def test_progress_counts_to_the_total(three):
 
 def test_scenes_are_read_as_written(tmp_path):
     write_scenes(tmp_path / "scenes", 3, 1)
-    samples = DeepFashion2(tmp_path / "scenes" / "train")
+    samples = open_samples(tmp_path / "scenes", "train")
     for sample in samples:
         annotation = json.loads((samples[0].image_path.parents[1] / "annos" / f"{sample.image_id}.json").read_text())
         boxes = [item["bounding_box"] for key, item in annotation.items() if key.startswith("item")]
@@ -311,7 +313,7 @@ def test_folder_in_place_of_an_annotation_is_named(three):
 
 def test_missing_folder_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere: no such folder"):
-        DeepFashion2(tmp_path / "nowhere")
+        open_samples(tmp_path, "nowhere")
 
 
 @pytest.mark.parametrize("name", ["image", "annos"])
@@ -660,12 +662,61 @@ def test_the_index_may_be_kept_later(three, tmp_path):
 def test_a_split_of_another_name_is_told_what_is_there(folder):
     folder.add("a")
     with pytest.raises(InputError, match=r"validation: no such folder \(.* holds train\)"):
-        DeepFashion2(folder.path.parent / "validation")
+        open_samples(folder.path.parent, "validation")
     with pytest.raises(InputError, match="holds image/ and annos/ itself: give the folder above it"):
-        DeepFashion2(folder.path / "train")
+        open_samples(folder.path, "train")
 
 
 def test_images_in_deeper_folders_are_named(folder):
     (folder.path / "image" / "shop1").mkdir()
     with pytest.raises(InputError, match=r"empty of what is read \(.*image: 1 left out, no image that is read: shop1"):
         folder.read()
+
+
+# The seam: a format is a reader
+
+
+class OneCsv:
+    """A format that the package does not know: boxes.csv with image,x1,y1,x2,y2,class, and x at the end of a crowd."""
+
+    def __init__(self, folder):
+        self.folder, self.image_folder = folder, folder
+        self.own_names, self.left_out = True, ()
+        rows = [line.split(",") for line in (folder / "boxes.csv").read_text().splitlines()]
+        self.categories = tuple(sorted({row[5] for row in rows}))
+        self.rows = {name: [row[1:] for row in rows if row[0] == name] for name in sorted({row[0] for row in rows})}
+        self.entries = list(self.rows)
+
+    def image(self, entry):
+        return self.image_folder / entry
+
+    def objects(self, entry, height, width):
+        rows = self.rows[entry]
+        boxes = np.array([row[:4] for row in rows], np.float32)
+        categories = np.array([self.categories.index(row[4]) + 1 for row in rows])
+        return Objects(boxes, categories, np.array([row[-1] == "x" for row in rows]))
+
+    def files(self, entry):
+        return self.image(entry), self.folder / "boxes.csv"
+
+
+def test_another_format_is_one_reader(tmp_path, monkeypatch):
+    monkeypatch.setitem(FORMATS, "csv", OneCsv)
+    (tmp_path / "train" / "deep").mkdir(parents=True)
+    for name in ("a.png", "deep/b.png"):
+        Image.new("RGB", (60, 40)).save(tmp_path / "train" / name)
+    (tmp_path / "train" / "boxes.csv").write_text(
+        "deep/b.png,1,2,30,20,hat\na.png,5,5,20,30,scarf\ndeep/b.png,8,8,40,40,hat,x\n"
+    )
+    for _ in range(2):  # the second comes from the index file
+        samples = open_samples(tmp_path, "train", "csv", index=tmp_path / "index")
+        assert samples.class_names == ("hat", "scarf")
+        assert [sample.image_id for sample in samples] == ["a", "deep/b"]
+        assert samples[1].image_path == tmp_path / "train" / "deep" / "b.png"
+        assert samples[1].boxes.tolist() == [[1, 2, 30, 20], [8, 8, 40, 40]]
+        assert samples[1].ignore.tolist() == [False, True]
+        assert samples[1].learned()[0].tolist() == [[1, 2, 30, 20]]
+        assert samples.class_counts().tolist() == [0, 1, 1]
+    assert open_samples(tmp_path, "train", "csv", classes=["scarf"])[1].labels.tolist() == []
+    with pytest.raises(InputError, match="format should be one of deepfashion2, csv, not 'coco'"):
+        open_samples(tmp_path, "train", "coco")

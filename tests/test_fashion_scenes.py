@@ -11,7 +11,7 @@ import pytest
 from fashion_mnist import FULL_FASHION_MNIST, write_idx
 
 from minircnn.base.errors import InputError
-from minircnn.data import DeepFashion2, read_image
+from minircnn.data import open_samples, read_image
 from minircnn.fashion import write_scenes
 from minircnn.fashion.folders import SPLITS, outline_polygons
 from minircnn.fashion.garments import Pose, draw_garment, silhouette
@@ -411,7 +411,7 @@ def test_wrong_argument_is_named_and_nothing_written(tmp_path, arguments, senten
 
 def test_smallest_size_works(tmp_path):
     write_scenes(tmp_path, 5, 0, size=96)
-    assert len(DeepFashion2(tmp_path / "train")) == 5
+    assert len(open_samples(tmp_path, "train")) == 5
 
 
 def test_folder_that_holds_something_else_is_refused(tmp_path):
@@ -467,7 +467,7 @@ def test_full_disk_is_named_and_leaves_no_half_file(tmp_path, monkeypatch):
 def test_scenes_of_idx_files_are_written(tmp_path, compress):
     write_idx(tmp_path, compress=compress)
     write_scenes(tmp_path / "out", 2, 1, fashion_mnist=tmp_path)
-    assert len(DeepFashion2(tmp_path / "out" / "train")) == 2
+    assert len(open_samples(tmp_path / "out", "train")) == 2
     with pytest.raises(InputError, match="other settings"):
         write_scenes(tmp_path / "out", 2, 1)
 

@@ -29,7 +29,7 @@ def _truth(*rows, difficult=None):
     rows = np.array(rows, np.float32).reshape(-1, 5)
     truth = SimpleNamespace(boxes=rows[:, 1:], labels=rows[:, 0].astype(np.int64), height=200, width=200)
     if difficult is not None:
-        truth.difficult = np.array(difficult, bool)
+        truth.ignore = np.array(difficult, bool)
     return truth
 
 
@@ -82,7 +82,7 @@ def _naive_voc_curve(found, truths, label, threshold):
     """VOCdevkit's loop: best score first, each to the true box it overlaps most."""
     own = [[[float(v) for v in b] for b, k in zip(t.boxes, t.labels, strict=True) if k == label] for t in truths]
     difficult = [
-        [bool(d) for d, k in zip(getattr(t, "difficult", [False] * len(t.labels)), t.labels, strict=True) if k == label]
+        [bool(d) for d, k in zip(getattr(t, "ignore", [False] * len(t.labels)), t.labels, strict=True) if k == label]
         for t in truths
     ]
     total = sum(not d for image in difficult for d in image)
@@ -178,6 +178,19 @@ def test_voc_match_needs_half():
     assert precision_recall([_found((1, 0.9, 0, 0, 9, 5))], [truth], 1).recall.tolist() == [1]
 
 
+def test_a_box_to_be_ignored_is_neither_found_nor_missed():
+    truth = _truth((1, 0, 0, 50, 50), (1, 100, 100, 150, 150), difficult=(True, False))
+    found = _found((1, 0.9, 0, 0, 50, 50), (1, 0.8, 100, 100, 150, 150))
+    for detections in (found, _found((1, 0.8, 100, 100, 150, 150))):
+        evaluation = evaluate_detections([detections], [truth], ("a",))
+        assert evaluation.as_metrics()["AP"] == 1
+        best, worst = choose_examples([detections], [truth], ("a",))
+        assert (len(best), len(worst)) == (1, 0)
+    assert choose_examples([_found()], [truth], ("a",))[1][0].missed == (1,)
+    nothing = evaluate_detections([_found()], [_truth((1, 0, 0, 50, 50), difficult=(True,))], ("a",))
+    assert nothing.as_metrics()["AP"] is None
+
+
 def test_voc_difficult_box_counts_neither_way():
     truth = _truth((1, 0, 0, 50, 50), (1, 100, 100, 150, 150), difficult=(True, False))
     found = _found((1, 0.9, 0, 0, 50, 50), (1, 0.8, 0, 0, 50, 49), (1, 0.7, 100, 100, 150, 150))
@@ -233,7 +246,7 @@ def test_voc_equals_its_slow_twin(seed):
     rng = np.random.default_rng(seed)
     found, truths = _random_set(rng)
     for truth in truths:
-        truth.difficult = rng.random(len(truth.labels)) < 0.3
+        truth.ignore = rng.random(len(truth.labels)) < 0.3
     for label in (1, 2, 3):
         for threshold in (0.5, 0.8):
             curve = precision_recall(found, truths, label, threshold)

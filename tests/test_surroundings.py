@@ -24,7 +24,7 @@ from minircnn.base.files import write_bytes
 from minircnn.bench.measure import Row
 from minircnn.bench.show import check_plot, save_plot
 from minircnn.boxes import decode_boxes, iou_matrix, nms
-from minircnn.data import DeepFashion2
+from minircnn.data import open_samples
 from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
 from minircnn.proposals import ProposalCache, ProposalSettings, cache
 from minircnn.tasks.finish import finish_run
@@ -161,15 +161,15 @@ def test_where_processes_share_nothing_proposals_are_computed_one_after_another(
 
     monkeypatch.setattr(cache, "ProcessPoolExecutor", refuse)
     proposals = ProposalCache(tmp_path / "p", ProposalSettings())
-    assert proposals.fill(DeepFashion2(scenes / "train"), workers=2) == []
+    assert proposals.fill(open_samples(scenes, "train"), workers=2) == []
     assert len(list(tmp_path.rglob("*.boxes"))) == 8
 
 
 def test_proposals_serve_a_program_from_standard_input(scenes, tmp_path):
     program = f"""
-from minircnn.data import DeepFashion2
+from minircnn.data import open_samples
 from minircnn.proposals import ProposalCache, ProposalSettings
-print(ProposalCache(r"{tmp_path}/p", ProposalSettings()).fill(DeepFashion2(r"{scenes}/train"), workers=2))
+print(ProposalCache(r"{tmp_path}/p", ProposalSettings()).fill(open_samples(r"{scenes}", "train"), workers=2))
 """
     done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from minircnn.bench.cases import HEIGHT, WIDTH, K, step_parts
+from minircnn.bench.cases import K, step_parts
 from minircnn.bench.peers import Peers
+from minircnn.bench.shapes import HEIGHT, WIDTH
 from minircnn.models import vgg16
 
 OURS, STEPS = "minircnn", 3

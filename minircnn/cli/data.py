@@ -63,11 +63,11 @@ def proposals(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip and count broken files.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the figures here too.")] = None,
 ) -> None:
-    """Compute Selective Search proposals ahead of training and say how many garments they reach.
+    """Compute Selective Search proposals ahead of training and say how many objects they reach.
 
     Example: minircnn proposals --data scenes --out scenes/proposals
     """
-    from minircnn.data import DeepFashion2
+    from minircnn.data import open_samples
     from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
     from minircnn.training.data import with_proposals
 
@@ -75,7 +75,7 @@ def proposals(
         raise InputError(f"--mode should be fast or quality, not {mode!r}")
     check_figures(json)
     with Console() as console, on_interrupt(f"the proposals so far are in {out}"):
-        samples = DeepFashion2(data / split, limit=limit, skip_bad=skip_bad)
+        samples = open_samples(data, split, limit=limit, skip_bad=skip_bad)
         cache = ProposalCache(out, ProposalSettings(mode=mode))
         samples, left_out = with_proposals(samples, cache, console, skip_bad, workers=workers)
         for sentence in left_out:
@@ -86,7 +86,7 @@ def proposals(
         for sample in samples:
             boxes = cache.get(sample)
             counts.append(len(boxes))
-            yield boxes, sample.boxes
+            yield boxes, sample.learned()[0]
 
     recall = proposal_recall(pairs())
     mean = sum(counts) / max(1, len(counts))

@@ -24,7 +24,7 @@ def evaluate(
     import tempfile
     import time
 
-    from minircnn.data import DeepFashion2
+    from minircnn.data import open_samples
     from minircnn.detection.evaluate import evaluate_model
     from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
     from minircnn.training.data import with_proposals
@@ -35,7 +35,7 @@ def evaluate(
     kept = f"the proposals so far are in {proposals}" if proposals else "nothing was written"
     notes = _check_classes(detector.class_names, model, data) if data.is_dir() else []
     with Console() as console, tempfile.TemporaryDirectory() as scratch, on_interrupt(kept):
-        samples = DeepFashion2(data / split, classes=detector.class_names, limit=limit, skip_bad=skip_bad)
+        samples = open_samples(data, split, classes=detector.class_names, limit=limit, skip_bad=skip_bad)
         cache = ProposalCache(proposals or scratch, ProposalSettings())
         samples, left_out = with_proposals(samples, cache, console, skip_bad)
         for sentence in left_out:
@@ -43,9 +43,9 @@ def evaluate(
         for sentence in notes + cache.notes:
             console.say(f"note: {sentence}")
         began = time.perf_counter()
-        measures, _, truths = evaluate_model(detector, samples, cache, progress=console)
+        measures, _, truths = evaluate_model(detector, samples, cache.get, progress=console)
         seconds = time.perf_counter() - began
-        recall = proposal_recall((cache.get(truth), truth.boxes) for truth in truths)
+        recall = proposal_recall((cache.get(truth), truth.learned()[0]) for truth in truths)
     metrics = measures.as_metrics() | {"proposal_recall50": recall[0.5], "proposal_recall70": recall[0.7]}
     metrics["seconds_per_image"] = seconds / max(1, len(truths))
     write_figures(json, "eval", metrics | {"skipped": left_out})
@@ -59,7 +59,7 @@ def evaluate(
 def _check_classes(known: tuple[str, ...], model: Path, data: Path) -> list[str]:
     """What the data names and the detector was not taught, in a sentence; InputError in the opposite case."""
     from minircnn.base.errors import InputError
-    from minircnn.data.deepfashion2 import category_names
+    from minircnn.data.formats.deepfashion2 import category_names
 
     there = category_names(data / "classes.json")
     others = [name for name in there if name not in known]

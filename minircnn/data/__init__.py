@@ -1,11 +1,12 @@
 """Data: images on disk, and the samples that name them.
 
-`deepfashion2.py` gives `Sample`s: it lets `annotated_folder.py` pass over the files once, `annotation.py` check each
-one and `annotation_index.py` keep what was found. `image.py` gives a sample's pixels. Proposals come next.
+`open_samples` (`samples.py`) is the door: a format's reader (`formats/`) passes over the files once, `reader.py` puts
+what it finds into an index (`index.py`), and from then on each `Sample` is looked up there. `image.py` gives a sample's
+pixels. Proposals come next.
 """
 
-from minircnn.data.deepfashion2 import DeepFashion2
 from minircnn.data.image import read_image
 from minircnn.data.sample import Sample
+from minircnn.data.samples import Samples, open_samples
 
-__all__ = ["DeepFashion2", "Sample", "read_image"]
+__all__ = ["Sample", "Samples", "open_samples", "read_image"]

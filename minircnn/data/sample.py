@@ -4,7 +4,7 @@ A sample holds the path, not the pixels: a list of a million samples stays small
 where the pixels are needed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,8 @@ class Sample:
         Ground truth (x1, y1, x2, y2) in pixels, width = x2 - x1, inside the image, of positive area. G may be 0.
     labels : (G,) int64 array
         1..K; 0 is background and never appears here.
+    ignore : (G,) bool array
+        Objects that are neither to be learned nor to be found (crowds, difficult ones); none where it is not given.
     """
 
     image_id: str
@@ -33,3 +35,12 @@ class Sample:
     width: int
     boxes: np.ndarray
     labels: np.ndarray
+    ignore: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if len(self.ignore) != len(self.labels):
+            object.__setattr__(self, "ignore", np.zeros(len(self.labels), bool))
+
+    def learned(self) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (G, 4) and labels (G,) of the objects that count."""
+        return (self.boxes[~self.ignore], self.labels[~self.ignore]) if self.ignore.any() else (self.boxes, self.labels)

@@ -13,7 +13,6 @@ from minircnn.boxes import clip_boxes, decode_boxes, nms
 from minircnn.kernels.checks import check_shape
 from minircnn.losses import softmax
 from minircnn.models import FastRCNN
-from minircnn.proposals import ProposalSettings, propose
 
 
 @dataclass(frozen=True)
@@ -75,14 +74,14 @@ def detect(
     proposals: np.ndarray | None = None,
     settings: DetectionSettings | None = None,
 ) -> Detections:
-    """Find the garments in one image.
+    """Find the objects in one image.
 
     Parameters
     ----------
     model : FastRCNN
         As `load_model` gives it; it is put into detection mode.
     image : (H, W, 3) uint8 RGB
-    proposals : (P, 4) float32 in pixels of `image`; Selective Search's when None
+    proposals : (P, 4) float32 in pixels of `image`; what the model itself proposes when None
 
     Returns
     -------
@@ -94,7 +93,7 @@ def detect(
     """
     settings = settings or DetectionSettings()
     if proposals is None:
-        proposals = propose(image, ProposalSettings())
+        proposals = model.propose(image)
     cls_score, offsets = score_proposals(model, image, proposals)
     return select_detections(proposals, cls_score, offsets, image.shape[:2], settings)
 

@@ -13,13 +13,13 @@ from minircnn.data import Sample, read_image
 from minircnn.detection import Detections, DetectionSettings, detect, score_proposals, select_detections
 from minircnn.metrics import Evaluation, evaluate_detections
 from minircnn.models import FastRCNN
-from minircnn.proposals import ProposalCache, ProposalSettings, propose
+from minircnn.proposals import ProposalSettings, ProposalsOf, propose
 
 
 def detect_all(
     model: FastRCNN,
     samples: Sequence[Sample],
-    cache: ProposalCache,
+    proposals_of: ProposalsOf | None = None,
     settings: DetectionSettings | None = None,
     progress: Progress = silent,
     stage: str = "measuring",
@@ -29,8 +29,8 @@ def detect_all(
     Parameters
     ----------
     model : FastRCNN
-    samples : of Sample, as `DeepFashion2`
-    cache : ProposalCache, where their proposals are or will be
+    samples : of Sample, as `open_samples` gives them
+    proposals_of : sample → (P, 4), as `ProposalCache.get`; what the model itself proposes when None
     settings : DetectionSettings; the paper's if absent
     progress : called after each image, with `stage`
 
@@ -40,7 +40,8 @@ def detect_all(
     """
     found = []
     for done, sample in enumerate(samples, start=1):
-        found.append(detect(model, read_image(sample.image_path), cache.get(sample), settings))
+        proposals = None if proposals_of is None else proposals_of(sample)
+        found.append(detect(model, read_image(sample.image_path), proposals, settings))
         progress(stage, done, len(samples), "")
     return found
 
@@ -48,7 +49,7 @@ def detect_all(
 def evaluate_model(
     model: FastRCNN,
     samples: Sequence[Sample],
-    cache: ProposalCache,
+    proposals_of: ProposalsOf | None = None,
     settings: DetectionSettings | None = None,
     progress: Progress = silent,
     stage: str = "measuring",
@@ -64,7 +65,7 @@ def evaluate_model(
     InputError : an image cannot be read
     """
     truths = list(samples)
-    detections = detect_all(model, truths, cache, settings, progress, stage)
+    detections = detect_all(model, truths, proposals_of, settings, progress, stage)
     return evaluate_detections(detections, truths, model.class_names), detections, truths
 
 

@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 
 from minircnn.base.errors import InputError
 from minircnn.data import Sample, read_image
-from minircnn.data.annotation import plain_name, read_annotation
-from minircnn.data.deepfashion2 import category_names
+from minircnn.data.formats import truth_beside
+from minircnn.data.formats.annotation import plain_name
 from minircnn.detection import detect
 from minircnn.explain.scenario import SENT
 from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
@@ -147,13 +147,10 @@ def _of_the_run(run: Path, model: FastRCNN) -> tuple[TrainSettings, OffsetStatis
 
 def _truth(model: FastRCNN, image: np.ndarray, path: Path, proposals: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
     """True boxes (G, 4) and labels (G,), and where they are from."""
-    annotation = path.parent.parent / "annos" / f"{path.stem}.json"
-    if path.parent.name == "image" and annotation.is_file():
-        names = category_names(path.parent.parent.parent / "classes.json")
-        height, width = image.shape[:2]
-        boxes, ids = read_annotation(annotation, height, width, names)
+    if (annotated := truth_beside(path, *image.shape[:2])) is not None:
+        boxes, names = annotated
         label_of = {plain_name(name): label for label, name in enumerate(model.class_names, start=1)}
-        labels = np.array([label_of.get(plain_name(names[number - 1]), 0) for number in ids], np.int64)
+        labels = np.array([label_of.get(plain_name(name), 0) for name in names], np.int64)
         return boxes[labels > 0], labels[labels > 0], "annotation"  # none of the model's classes: all background
     found = detect(model, image, proposals)
     if len(found.labels) == 0:

@@ -14,7 +14,7 @@ from string import Template
 import minircnn
 from minircnn.base.errors import InputError
 from minircnn.base.files import check_creatable, write_text
-from minircnn.data.deepfashion2 import DEEPFASHION2_CLASSES
+from minircnn.data.formats.deepfashion2 import DEEPFASHION2_CLASSES
 from minircnn.explain.capture import CapturedStep, capture_step
 from minircnn.explain.model_screen import model_data
 from minircnn.explain.scenario import Scenario, worked_example

@@ -7,6 +7,7 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
 from minircnn.boxes import areas
+from minircnn.metrics.inputs import ignored
 
 IOU50, IOU75 = 0, 5  # positions in COCO's ten thresholds
 SIZES = ((0, np.inf), (0, 32**2), (32**2, 96**2), (96**2, np.inf))  # all, small, medium, large: areas, both ends in
@@ -35,7 +36,7 @@ def coco_truth(truths: Sequence, num_classes: int) -> dict:
     """COCO's ground-truth dictionary; images are numbered from 1 in order."""
     annotations: list[dict] = []
     for image, truth in enumerate(truths, start=1):
-        for box, label in zip(truth.boxes.astype(float), truth.labels, strict=True):
+        for box, label, crowd in zip(truth.boxes.astype(float), truth.labels, ignored(truth), strict=True):
             x1, y1, x2, y2 = box.tolist()
             annotations.append(
                 {
@@ -44,7 +45,7 @@ def coco_truth(truths: Sequence, num_classes: int) -> dict:
                     "category_id": int(label),
                     "bbox": [x1, y1, x2 - x1, y2 - y1],
                     "area": (x2 - x1) * (y2 - y1),
-                    "iscrowd": 0,
+                    "iscrowd": int(crowd),
                 }
             )
     return {
@@ -117,7 +118,8 @@ def _nothing_found(truths: Sequence, num_classes: int) -> np.ndarray:
     """The same without a single detection, which the library's older versions refuse: 0 where there is truth."""
     precision = np.full((10, 1, num_classes, len(SIZES)), -1.0)
     for truth in truths:
-        for area, label in zip(areas(truth.boxes), truth.labels, strict=True):
+        counted = ~ignored(truth)
+        for area, label in zip(areas(truth.boxes)[counted], truth.labels[counted], strict=True):
             for size, (least, most) in enumerate(SIZES):
                 if least <= area <= most:
                     precision[:, :, label - 1, size] = 0.0

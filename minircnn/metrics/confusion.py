@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minircnn.boxes import iou_matrix
-from minircnn.metrics.inputs import Found, Truth
+from minircnn.metrics.inputs import Found, Truth, ignored
 
 SHOWN_SCORE = 0.5  # a detection below this is not shown in pictures, and counts as not said
 NOTHING = -1  # stands for the box that is not there, in a false alarm or a miss
@@ -33,13 +33,14 @@ def match_image(found: Found, truth: Truth, score: float = SHOWN_SCORE, iou: flo
     """Pair the detections of one image with its true boxes.
 
     Detections of at least `score` are matched, best first, to the free true box they overlap most, whatever its
-    class, if by at least `iou`.
+    class, if by at least `iou`. Boxes to be ignored, and what matches them, count neither way.
 
     Returns
     -------
     (detection, truth) indices: detections best first, then what was missed; NOTHING for the partner that is not there
     """
     pairs = []
+    passed_over = ignored(truth)
     free = np.ones(len(truth.labels), bool)
     kept = np.flatnonzero(found.scores >= score)
     overlap = iou_matrix(found.boxes[kept], truth.boxes)
@@ -49,5 +50,6 @@ def match_image(found: Found, truth: Truth, score: float = SHOWN_SCORE, iou: flo
         if candidates.max(initial=0) >= iou:
             partner = int(candidates.argmax())
             free[partner] = False
-        pairs.append((int(kept[row]), partner))
-    return pairs + [(NOTHING, int(t)) for t in np.flatnonzero(free)]
+        if partner == NOTHING or not passed_over[partner]:
+            pairs.append((int(kept[row]), partner))
+    return pairs + [(NOTHING, int(t)) for t in np.flatnonzero(free & ~passed_over)]

@@ -17,6 +17,12 @@ class Truth(Protocol):
         """(G,), 1..K."""
 
 
+def ignored(truth: Truth) -> np.ndarray:
+    """(G,) bool: true boxes that are neither to be found nor to be missed; none where the truth says nothing of it."""
+    ignore = getattr(truth, "ignore", None)
+    return np.zeros(len(truth.labels), bool) if ignore is None else np.asarray(ignore, bool)
+
+
 class Found(Truth, Protocol):
     """What was found in one image, best first."""
 

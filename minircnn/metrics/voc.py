@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minircnn.metrics.inputs import ignored
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -28,13 +30,12 @@ class Curve:
 
 
 def precision_recall(detections: Sequence, truths: Sequence, label: int, threshold: float = 0.5) -> Curve:
-    """The curve of class `label`. A match to a box that is marked `difficult` counts neither way."""
+    """The curve of class `label`. A match to a box to `ignore`, VOC's difficult ones, counts neither way."""
     count = 0
     scores, right, counted = [np.zeros(0)], [np.zeros(0, bool)], [np.zeros(0, bool)]
     for found, truth in zip(detections, truths, strict=True):
         own, own_truth = found.labels == label, truth.labels == label
-        difficult = getattr(truth, "difficult", None)
-        difficult = np.zeros(own_truth.sum(), bool) if difficult is None else difficult[own_truth]
+        difficult = ignored(truth)[own_truth]
         count += int((~difficult).sum())
         hits, counts = _match(found.boxes[own], found.scores[own], truth.boxes[own_truth], difficult, threshold)
         scores.append(found.scores[own].astype(np.float64))

@@ -15,6 +15,7 @@ import numpy as np
 from minircnn.kernels.checks import check_shape
 from minircnn.models.architecture import Architecture
 from minircnn.models.model import Model
+from minircnn.proposals import ProposalSettings, propose
 from minircnn.targets import OffsetStatistics
 
 
@@ -72,6 +73,10 @@ class FastRCNN(Model):
         self.head = architecture.head(num_classes, self.roi_layer.output_size, dtype)
         after = {self.roi_layer.name: self.roi_layer} | self.head.layers
         super().__init__(architecture.backbone(dtype), after, rng, given)
+
+    def propose(self, image: np.ndarray) -> np.ndarray:
+        """image (H, W, 3) uint8 RGB → boxes (P, 4) float32, where something might be: Selective Search's."""
+        return propose(image, ProposalSettings())
 
     def forward(self, images: np.ndarray, rois: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Score and locate every region.

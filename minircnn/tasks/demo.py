@@ -9,7 +9,7 @@ from pathlib import Path
 
 from minircnn.base.errors import InputError
 from minircnn.base.progress import Progress
-from minircnn.data import DeepFashion2
+from minircnn.data import Samples
 from minircnn.fashion import write_scenes
 from minircnn.tasks.finish import finish_run
 from minircnn.training.data import open_split, with_proposals
@@ -79,7 +79,7 @@ def _train(folder: RunFolder, settings: TrainSettings, progress: Progress, name:
     return training
 
 
-def _rival(training: Training, test: DeepFashion2, progress: Progress) -> dict:
+def _rival(training: Training, test: Samples, progress: Progress) -> dict:
     """What the same run from random weights gives, in a folder of its own inside the run's; proposals are shared."""
     folder = RunFolder(training.folder.path / FROM_RANDOM)
     given = training.settings

@@ -7,7 +7,7 @@ import platform
 import minircnn
 from minircnn.base.files import write_json
 from minircnn.base.progress import Progress
-from minircnn.data import DeepFashion2
+from minircnn.data import Samples
 from minircnn.detection.evaluate import evaluate_model, time_parts
 from minircnn.proposals import proposal_recall
 from minircnn.report.page import write_report
@@ -15,21 +15,19 @@ from minircnn.training.train import Training
 from minircnn.weights.model_file import load_model, save_model
 
 
-def finish_run(
-    training: Training, samples: DeepFashion2, split: str, progress: Progress, rival: dict | None = None
-) -> dict:
+def finish_run(training: Training, samples: Samples, split: str, progress: Progress, rival: dict | None = None) -> dict:
     """Measure `best.safetensors` on `samples` and write what the run found; gives what metrics.json holds.
 
     split : which split `samples` are
     rival : what `minircnn demo --compare` measured of the same training from another start, to be shown beside this
     """
-    folder, cache, settings = training.folder, training.data.cache, training.settings
+    folder, proposals_of, settings = training.folder, training.data.proposals_of, training.settings
     moved = not folder.best.is_file()  # somebody took it, and no validation came after
     if moved:
         save_model(folder.best, training.model)
     model = load_model(folder.best)
-    evaluation, detections, truths = evaluate_model(model, samples, cache, settings.detection, progress)
-    recall = proposal_recall((cache.get(truth), truth.boxes) for truth in truths)
+    evaluation, detections, truths = evaluate_model(model, samples, proposals_of, settings.detection, progress)
+    recall = proposal_recall((proposals_of(truth), truth.learned()[0]) for truth in truths)
     chosen_on = min(settings.validation_images, len(training.data.validation))
     metrics = evaluation.as_metrics() | {
         "train_seconds": training.seconds,

@@ -4,7 +4,7 @@ Comes between data and proposals on one side and `train.py` on the other. RoIs o
 column says which image of the batch each belongs to.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from minircnn.boxes import encode_boxes, flip_boxes
 from minircnn.data import Sample, read_image
 from minircnn.models import Preprocessing
 from minircnn.models.preprocessing import stack_images
+from minircnn.proposals import ProposalsOf
 from minircnn.targets import OffsetStatistics, SamplingSettings, match_proposals, normalise_offsets, sample_rois
 
 STATISTICS_IMAGES = 2000  # more would not move the third digit of the offsets' mean and spread
@@ -40,7 +41,7 @@ class Batch:
 
 def make_batch(
     samples: Iterable[Sample],
-    proposals_of: Callable[[Sample], np.ndarray],
+    proposals_of: ProposalsOf,
     preprocessing: Preprocessing,
     sampling: SamplingSettings,
     statistics: OffsetStatistics,
@@ -69,12 +70,13 @@ def make_batch(
     """
     images, rois, labels, targets, image_ids = [], [], [], [], []
     for index, sample in enumerate(samples):
-        image, proposals, truth = read_image(sample.image_path), proposals_of(sample), sample.boxes
+        image, proposals = read_image(sample.image_path), proposals_of(sample)
+        truth, truth_labels = sample.learned()
         if rng.random() < flip_probability:
             width = image.shape[1]
             image = image[:, ::-1]
             proposals, truth = flip_boxes(proposals, width), flip_boxes(truth, width)
-        drawn, own_labels, offsets = sample_rois(proposals, truth, sample.labels, sampling, rng)
+        drawn, own_labels, offsets = sample_rois(proposals, truth, truth_labels, sampling, rng)
         pixels, scale = preprocessing.apply(image)
         images.append(pixels)
         rois.append(np.insert(drawn * np.float32(scale), 0, index, axis=1))
@@ -88,20 +90,21 @@ def make_batch(
 
 def measure_offsets(
     samples: Iterable[Sample],
-    proposals_of: Callable[[Sample], np.ndarray],
+    proposals_of: ProposalsOf,
     foreground_iou: float,
     num_classes: int,
 ) -> OffsetStatistics:
     """Mean and spread, per class, of the offsets of all that `sample_rois` may draw as foreground from `samples`.
 
-    The garments' own boxes are among that, with offsets of 0.
+    The objects' own boxes are among that, with offsets of 0.
     """
     offsets, labels = [np.zeros((0, 4))], [np.zeros(0, np.int64)]
     for sample in samples:
-        proposals = np.concatenate([sample.boxes, proposals_of(sample)])
-        match, overlap = match_proposals(proposals, sample.boxes)
+        truth, truth_labels = sample.learned()
+        proposals = np.concatenate([truth, proposals_of(sample)])
+        match, overlap = match_proposals(proposals, truth)
         foreground = np.flatnonzero(overlap >= foreground_iou)
         if len(foreground):
-            offsets.append(encode_boxes(proposals[foreground], sample.boxes[match[foreground]]))
-            labels.append(sample.labels[match[foreground]])
+            offsets.append(encode_boxes(proposals[foreground], truth[match[foreground]]))
+            labels.append(truth_labels[match[foreground]])
     return OffsetStatistics.measure(np.concatenate(offsets), np.concatenate(labels), num_classes)

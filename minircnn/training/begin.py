@@ -142,7 +142,7 @@ def _new(model: FastRCNN, given: set[str]) -> tuple[str, ...]:
 def offset_statistics(data: TrainingData, settings: TrainSettings) -> OffsetStatistics:
     """Mean and spread of the offsets, of as many training images as decide them, spread evenly over the set."""
     some = spread(data.train, STATISTICS_IMAGES)
-    return measure_offsets(some, data.cache.get, settings.sampling.foreground_iou, len(data.class_names))
+    return measure_offsets(some, data.proposals_of, settings.sampling.foreground_iou, len(data.class_names))
 
 
 def reopen(checkpoint: Checkpoint, settings: TrainSettings, run: Path, progress: Progress) -> TrainingData:

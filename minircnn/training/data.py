@@ -11,8 +11,8 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.progress import Progress
-from minircnn.data import DeepFashion2, Sample
-from minircnn.proposals import ProposalCache
+from minircnn.data import Sample, Samples, open_samples
+from minircnn.proposals import ProposalCache, ProposalsOf
 from minircnn.training.settings import TrainSettings
 
 
@@ -22,14 +22,14 @@ class TrainingData:
 
     Attributes
     ----------
-    train, validation : DeepFashion2
+    train, validation : Samples
     cache : ProposalCache, filled for both once `with_proposals` has run
     skip_bad : images that turn out broken are skipped, not an error
     skipped : one sentence for each file that was left out, once `with_proposals` has run
     """
 
-    train: DeepFashion2
-    validation: DeepFashion2
+    train: Samples
+    validation: Samples
     cache: ProposalCache
     skip_bad: bool
     skipped: tuple[str, ...] = ()
@@ -37,6 +37,11 @@ class TrainingData:
     @property
     def class_names(self) -> tuple[str, ...]:
         return self.train.class_names
+
+    @property
+    def proposals_of(self) -> ProposalsOf:
+        """Sample → its proposals (P, 4), from the cache."""
+        return self.cache.get
 
     @classmethod
     def read(cls, settings: TrainSettings, run: Path, progress: Progress) -> "TrainingData":
@@ -78,15 +83,17 @@ class TrainingData:
         return digest.hexdigest()
 
 
-def spread(samples: DeepFashion2, most: int) -> list[Sample]:
+def spread(samples: Samples, most: int) -> list[Sample]:
     """At most `most` of the samples, spread evenly over them."""
     return [samples[int(i)] for i in np.linspace(0, len(samples) - 1, min(len(samples), most)).astype(int)]
 
 
-def open_split(settings: TrainSettings, split: str, limit: int | None, run: Path, progress: Progress) -> DeepFashion2:
+def open_split(settings: TrainSettings, split: str, limit: int | None, run: Path, progress: Progress) -> Samples:
     """One split, indexed and checked. The index is kept in the run folder, once `keep_index` is called."""
-    return DeepFashion2(
-        Path(settings.data) / split,
+    return open_samples(
+        settings.data,
+        split,
+        settings.format,
         classes=settings.classes,
         limit=limit,
         skip_bad=settings.skip_bad,
@@ -97,13 +104,13 @@ def open_split(settings: TrainSettings, split: str, limit: int | None, run: Path
 
 
 def with_proposals(
-    samples: DeepFashion2,
+    samples: Samples,
     cache: ProposalCache,
     progress: Progress,
     skip_bad: bool = False,
     stage: str = "proposals",
     workers: int | None = None,
-) -> tuple[DeepFashion2, list[str]]:
+) -> tuple[Samples, list[str]]:
     """Index, fill the cache, skip the bad: the samples whose proposals are there, and what was left out in sentences.
 
     The index is written, if it was given a place, and the proposals are computed by `workers` processes. Without
@@ -117,13 +124,13 @@ def with_proposals(
     return samples, sentences + [sentence for _, sentence in failed]
 
 
-def _check_train(train: DeepFashion2, settings: TrainSettings) -> None:
+def _check_train(train: Samples, settings: TrainSettings) -> None:
     folder = f"{settings.data}/train"
     if len(train) == 0:
         raise InputError(f"{folder} has no usable image left: {'; '.join(train.skipped[:3])}")
     if train.class_counts().sum() == 0:
         wanted = f" of the classes asked ({', '.join(settings.classes)})" if settings.classes else ""
         raise InputError(
-            f"{folder}: not one box{wanted} in {len(train)} annotations, so there is nothing to learn; each garment "
-            'is an object under a key item1, item2, … with "category_id" and "bounding_box"'
+            f"{folder}: not one box{wanted} in {len(train)} annotations, so there is nothing to learn; each object "
+            'stands under a key item1, item2, … with "category_id" and "bounding_box"'
         )

@@ -7,7 +7,7 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.files import nearest
-from minircnn.data.deepfashion2 import DEEPFASHION2_CLASSES
+from minircnn.data.formats.deepfashion2 import DEEPFASHION2_CLASSES
 from minircnn.models import FastRCNN
 from minircnn.proposals import proposal_recall
 from minircnn.training.data import TrainingData, spread
@@ -45,8 +45,8 @@ def _unreached(data: TrainingData, settings: TrainSettings) -> str:
     """A sentence where the proposals miss many of the true boxes; empty where they do not."""
     samples = spread(data.train, LOOKED_AT)
     iou, min_side = settings.sampling.foreground_iou, settings.proposals.min_side
-    boxes = np.concatenate([sample.boxes for sample in samples])
-    share = proposal_recall(((data.cache.get(sample), sample.boxes) for sample in samples), (iou,))[iou]
+    boxes = np.concatenate([sample.learned()[0] for sample in samples])
+    share = proposal_recall(((data.proposals_of(sample), sample.learned()[0]) for sample in samples), (iou,))[iou]
     if not share < LEAST_REACHED:  # nor where there is no box
         return ""
     small = int(((boxes[:, 2:] - boxes[:, :2]).min(axis=1) < min_side).sum())

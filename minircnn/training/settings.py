@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TypeVar
 
 from minircnn.base.errors import InputError
+from minircnn.data.formats import check_format
 from minircnn.detection import DetectionSettings
 from minircnn.models import BACKBONES
 from minircnn.proposals import ProposalSettings
@@ -84,7 +85,7 @@ class TrainSettings:
     Attributes
     ----------
     data : folder with train/ and validation/
-    format : "deepfashion2"
+    format : one of `minircnn.data.formats.FORMATS`
     backbone : "vgg_small" or "vgg16"
     weights : backbone or model file to start from, "none" for random weights, "shipped" for the package's own
     pixels : what somebody's VGG16 in `weights` expects, one of `weights.pixels.CHOICES`; known or guessed when None
@@ -148,8 +149,7 @@ class TrainSettings:
             raise InputError(f"backbone should be one of {', '.join(BACKBONES)}, not {self.backbone!r}")
         if self.weights == RANDOM and self.frozen_blocks:
             raise InputError("frozen_blocks would keep random weights as they are; leave it out, or give --weights")
-        if self.format != "deepfashion2":
-            raise InputError(f"format should be deepfashion2, not {self.format!r}: other layouts are not read yet")
+        check_format(self.format)
 
     def rooted(self) -> "TrainSettings":
         """The same with absolute paths, so that the run goes on from any folder."""

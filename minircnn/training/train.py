@@ -166,7 +166,7 @@ class Training:
             self.position += 1
         return make_batch(
             chosen,
-            self.data.cache.get,
+            self.data.proposals_of,
             self.model.architecture.preprocessing,
             self.settings.sampling,
             self.model.statistics,
@@ -239,8 +239,8 @@ class Training:
 
     def _validate(self, progress: Progress) -> None:
         """Score the validation images; keep the weights if their AP, the mean over ten IoUs, is the best so far."""
-        some = self.data.validation_subset(self.settings.validation_images)
-        found = evaluate_model(self.model, some, self.data.cache, self.settings.detection, progress, "validation")
+        some, settings = self.data.validation_subset(self.settings.validation_images), self.settings.detection
+        found = evaluate_model(self.model, some, self.data.proposals_of, settings, progress, "validation")
         scores = {key: value for key, value in found[0].as_metrics().items() if key in ("mAP50", "mAP75", "AP")}
         epoch = self.settings.epochs_after(self.step, self.images)
         self.history.append({"epoch": epoch, "step": self.step, **scores})

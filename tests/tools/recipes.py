@@ -100,7 +100,9 @@ def measure(recipe: Recipe, work: Path, seconds: float) -> str:
     while training.step < training.steps:
         training._one_step()
     held_out = [training.data.validation[i] for i in range(len(training.data.validation))]
-    found = evaluate_model(training.model, held_out, training.data.cache, training.settings.detection)[0].as_metrics()
+    found = evaluate_model(training.model, held_out, training.data.proposals_of, training.settings.detection)[
+        0
+    ].as_metrics()
     seen = training.steps * recipe.images
     return (
         f"{recipe.name:46} {training.steps:6} steps {seen:6} images {training.seconds:5.0f} s   "

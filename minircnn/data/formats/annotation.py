@@ -1,6 +1,6 @@
 """Read one DeepFashion2 annotation file and check every value that is used: a bad one is named, never guessed.
 
-`deepfashion2.py` calls it once for each image of a folder and keeps what it returns in an index.
+`deepfashion2.py` calls it once for each image of a folder; what it returns is kept in an index.
 """
 
 import itertools

@@ -1,6 +1,6 @@
 """What is known of a folder of annotated images, as flat arrays of a few dozen bytes an image.
 
-`deepfashion2.py` fills one in a single validated pass. Kept in a file, it is mapped into memory, so a folder of
+`reader.py` fills one in a single validated pass. Kept in a file, it is mapped into memory, so a folder of
 any size costs no memory and opens at once; a file that is damaged or was made for other files counts as none.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from minircnn.base.files import write_bytes
 
-_MAGIC = b"minircnn index 2"  # raise it when the checks change: an index is what passed them
+_MAGIC = b"minircnn index 3"  # raise it when the checks change: an index is what passed them
 _PREAMBLE = struct.Struct("<16sQQ")  # magic, bytes of the JSON header, CRC-32 of all that follows
 _ALIGNMENT = 8  # bytes: the widest number in the arrays
 _DTYPES = {
@@ -25,6 +25,7 @@ _DTYPES = {
     "item_ends": np.int64,
     "boxes": np.float32,
     "labels": np.int32,
+    "ignore": np.uint8,
 }
 
 
@@ -39,7 +40,8 @@ class AnnotationIndex:
     Notes
     -----
     The arrays are names (the file names' bytes, end to end), name_ends (N,), sizes (N, 2) = height and width,
-    item_ends (N,), boxes (M, 4) and labels (M,). Row i's items are those from item_ends[i - 1] to item_ends[i].
+    item_ends (N,), boxes (M, 4), labels (M,) and ignore (M,). Row i's items are those from item_ends[i - 1] to
+    item_ends[i].
     """
 
     def __init__(self, arrays: dict[str, np.ndarray], skipped: tuple[str, ...]):
@@ -58,11 +60,11 @@ class AnnotationIndex:
         height, width = self._arrays["sizes"][row]
         return int(height), int(width)
 
-    def items(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes (G, 4) float32 and labels (G,) int64 of an image, as copies."""
-        boxes = _slice(self._arrays["boxes"], self._arrays["item_ends"], row)
-        labels = _slice(self._arrays["labels"], self._arrays["item_ends"], row)
-        return np.array(boxes), np.array(labels, np.int64)
+    def items(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes (G, 4) float32, labels (G,) int64 and ignore (G,) bool of an image, as copies."""
+        ends = self._arrays["item_ends"]
+        boxes, labels, ignore = (_slice(self._arrays[name], ends, row) for name in ("boxes", "labels", "ignore"))
+        return np.array(boxes), np.array(labels, np.int64), np.array(ignore, bool)
 
     def save(self, path: Path, fingerprint: str) -> None:
         """Write the index whole or not at all."""
@@ -104,16 +106,19 @@ class IndexBuilder:
         self._names = bytearray()
         self._name_ends, self._item_ends = array("q"), array("q")
         self._sizes, self._labels = array("i"), array("i")
-        self._boxes = array("f")
+        self._boxes, self._ignore = array("f"), bytearray()
         self.skipped: list[str] = []
 
-    def add(self, name: str, height: int, width: int, boxes: np.ndarray, labels: np.ndarray) -> None:
-        """Append an image with its boxes (G, 4) and labels (G,)."""
+    def add(
+        self, name: str, height: int, width: int, boxes: np.ndarray, labels: np.ndarray, ignore: np.ndarray
+    ) -> None:
+        """Append an image with its boxes (G, 4), labels (G,) and ignore (G,) bool."""
         self._names += os.fsencode(name)
         self._name_ends.append(len(self._names))
         self._sizes.extend((height, width))
         self._boxes.extend(boxes.ravel().tolist())
         self._labels.extend(labels.tolist())
+        self._ignore += ignore.astype(np.uint8).tobytes()
         self._item_ends.append(len(self._labels))
 
     def finish(self) -> AnnotationIndex:
@@ -125,6 +130,7 @@ class IndexBuilder:
             "item_ends": np.array(self._item_ends, np.int64),
             "boxes": np.array(self._boxes, np.float32).reshape(-1, 4),
             "labels": np.array(self._labels, np.int32),
+            "ignore": np.frombuffer(bytes(self._ignore), np.uint8),
         }
         return AnnotationIndex(arrays, tuple(self.skipped))
 

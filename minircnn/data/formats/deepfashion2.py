@@ -1,0 +1,99 @@
+"""DeepFashion2's layout: image/000001.jpg beside annos/000001.json, and classes.json above the splits.
+
+DeepFashion2 itself, fashion scenes and anyone's own folder of this layout are read alike. `annotation.py` checks one
+annotation file.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from minircnn.base.errors import InputError
+from minircnn.base.files import read_bytes
+from minircnn.data.formats.annotation import read_annotation, read_object
+from minircnn.data.formats.folder_pair import FolderPair
+from minircnn.data.reader import Objects
+
+DEEPFASHION2_CLASSES = (
+    "short sleeve top", "long sleeve top", "short sleeve outwear", "long sleeve outwear", "vest", "sling", "shorts",
+    "trousers", "skirt", "short sleeve dress", "long sleeve dress", "vest dress", "sling dress",
+)  # fmt: skip
+
+
+class DeepFashion2:
+    """DIR/train or DIR/validation, with image/ and annos/ in it.
+
+    DIR/classes.json, {"classes": [names]}, names the categories 1, 2, …; without it they are DeepFashion2's thirteen.
+    What a reader has: `minircnn/data/reader.py`.
+
+    Raises
+    ------
+    InputError : a folder is missing or empty, or classes.json is broken
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder{_instead(folder.parent)}")
+        self.own_names = (folder.parent / "classes.json").exists()
+        self.categories = category_names(folder.parent / "classes.json")
+        self._pair = FolderPair(folder, "image", "annos", ".json")
+        self.entries: Sequence[str] = self._pair.stems
+        self.left_out, self.image_folder = self._pair.left_out, self._pair.image_folder
+
+    def image(self, entry: str) -> Path:
+        """DIR/train/image/….jpg."""
+        self._pair.check(entry, empty="{}")
+        return self._pair.image(entry)
+
+    def objects(self, entry: str, height: int, width: int) -> Objects:
+        """The items of DIR/train/annos/….json."""
+        boxes, categories = read_annotation(self._pair.annotation(entry), height, width, self.categories)
+        return Objects(boxes, categories, np.zeros(len(boxes), bool))
+
+    def files(self, entry: str) -> tuple[Path, ...]:
+        """The image and its annotation."""
+        return self._pair.image(entry), self._pair.annotation(entry)
+
+    @staticmethod
+    def beside(image: Path, height: int, width: int) -> tuple[np.ndarray, list[str]] | None:
+        """Boxes (G, 4) and class names of the annotation that goes with an image; None where there is none."""
+        annotation = image.parent.parent / "annos" / f"{image.stem}.json"
+        if image.parent.name != "image" or not annotation.is_file():
+            return None
+        names = category_names(image.parent.parent.parent / "classes.json")
+        boxes, categories = read_annotation(annotation, height, width, names)
+        return boxes, [names[category - 1] for category in categories]
+
+
+def _instead(folder: Path) -> str:
+    """What there is where a split's folder was looked for: most often it has another name, or is that folder itself."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if {"image", "annos"} <= set(names):
+        return f"; {folder} holds image/ and annos/ itself: give the folder above it, and name it train or validation"
+    there = f" ({folder} holds {', '.join(names[:6])})" if names else ""
+    return f"{there}; give one that holds image/ and annos/"
+
+
+def category_names(path: Path) -> tuple[str, ...]:
+    """The names in classes.json, or DeepFashion2's own if there is none.
+
+    Raises
+    ------
+    InputError : the file is there but holds no list of names, each once
+    """
+    try:
+        content = read_object(read_bytes(path))
+    except FileNotFoundError:
+        return DEEPFASHION2_CLASSES
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f'{path}: not readable as JSON ({error}); write {{"classes": ["name", …]}}') from error
+    names = content.get("classes") if isinstance(content, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        names = []
+    names = [unicodedata.normalize("NFC", name) for name in names]
+    if not names or len(set(names)) != len(names):
+        raise InputError(f'{path}: expected {{"classes": ["name", …]}} with every name once; correct the key classes')
+    return tuple(names)
