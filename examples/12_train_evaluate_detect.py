@@ -40,7 +40,7 @@ def main() -> Figure:
     folder = RunFolder(work / "run")
     training = Training.start(folder, TrainSettings(data=str(work / "scenes"), epochs=3, validation_images=8))
     training.run()
-    print(f"{training.step} steps in {training.seconds:.0f} s; {folder.path} holds",
+    print(f"{training.step} steps in {training.steps.seconds:.0f} s; {folder.path} holds",
           ", ".join(sorted(path.name for path in folder.path.iterdir())))  # fmt: skip
 
     # Going on, for longer: the same weights, velocities, order and random numbers as if it had not stopped.

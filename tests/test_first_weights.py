@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minircnn.models import FastRCNN, vgg_small
+from minircnn.models import Batch, FastRCNN, vgg_small
 from minircnn.training import first_weights
-from minircnn.training.batches import Batch
 from minircnn.training.first_weights import FIRST_SCORES, fit_first_weights
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
@@ -106,14 +105,14 @@ def test_a_run_says_so_and_does_it_once_also_when_it_is_resumed_before_its_first
     said, weights = [], []
     for name in ("whole", "resumed"):
         training = Training.start(RunFolder(tmp_path / name), given)
-        assert training.new == ("fc6", "fc7")
+        assert training.steps.new == ("fc6", "fc7")
         if name == "resumed":
             training.save()
             training = Training.resume(RunFolder(tmp_path / name))
-            assert training.new == ("fc6", "fc7")
+            assert training.steps.new == ("fc6", "fc7")
         training.run(lambda stage, done, total, words: said.append(words) if stage == "first weights" else None)
         weights.append({name: parameter.value.copy() for name, parameter in training.model.named_parameters()})
-        assert Training.resume(RunFolder(tmp_path / name)).new == ()
+        assert Training.resume(RunFolder(tmp_path / name)).steps.new == ()
     assert len(said) == 2
     assert said[0].startswith("divided by the size of what they are given: fc6 by ")
     for name, value in weights[0].items():
@@ -122,4 +121,4 @@ def test_a_run_says_so_and_does_it_once_also_when_it_is_resumed_before_its_first
 
 def test_a_detector_of_ones_own_is_left_as_it_is(scenes, finished_run, tmp_path):
     again = TrainSettings(data=str(scenes), epochs=0.5, weights=str(finished_run / "best.safetensors"))
-    assert Training.start(RunFolder(tmp_path / "b"), again).new == ()
+    assert Training.start(RunFolder(tmp_path / "b"), again).steps.new == ()

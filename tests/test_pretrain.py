@@ -18,11 +18,13 @@ from minircnn.losses import softmax_cross_entropy
 from minircnn.models import FastRCNN, vgg16, vgg_small
 from minircnn.models.crop_classifier import CropClassifier
 from minircnn.tasks import pretrain
-from minircnn.tasks.pretrain import CROPS_PER_STEP, Pretraining, PretrainSettings, as_input
+from minircnn.tasks.pretrain import CROPS_PER_STEP, Pretraining, PretrainSettings
+from minircnn.training import loop
 from minircnn.training.begin import first_model
+from minircnn.training.loop import Interrupted
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
-from minircnn.training.train import Interrupted, Training
+from minircnn.training.train import Training
 from minircnn.weights.backbone_file import Backbone, read_backbone, save_backbone, shipped_backbone
 from minircnn.weights.model_file import kind_of, load_model, read_tensors, save_model, write_tensors
 
@@ -142,7 +144,7 @@ def test_gradients_of_the_crop_classifier(rng):
 def test_crops_become_inputs_as_images_do(rng):
     crops = rng.integers(0, 256, (2, 160, 160, 3), np.uint8)
     for pixels in (vgg_small().preprocessing, vgg16().preprocessing):
-        one = as_input(crops, pixels)
+        one = pixels.centre(crops)
         assert one.dtype == np.float32
         if pixels.short_side == 160:
             np.testing.assert_allclose(one[1], pixels.apply(crops[1])[0], atol=1e-6)
@@ -159,8 +161,7 @@ def test_it_learns_by_heart_what_it_is_always_shown(material, tmp_path, monkeypa
     monkeypatch.setattr(CropMaterial, "crops", lambda *_: crops)
     monkeypatch.setattr(PretrainSettings, "lr", lambda self, step: min(0.01, 0.0005 * (step + 1)))
     run = Pretraining(tmp_path / "a.safetensors", material, 150 * CROPS_PER_STEP, 1, 0)
-    run.model.train()
-    losses = [run._one_step() for _ in range(40)]
+    losses = [run.steps.take()["loss"] for _ in range(40)]
     assert losses[0] > 2
     assert losses[-1] < 0.6 * losses[0], losses
 
@@ -171,18 +172,18 @@ def test_a_stopped_pretraining_goes_on_bit_for_bit(material, tmp_path, few, monk
     accuracy = whole.run()
     out = tmp_path / "parts.safetensors"
 
-    class StopAtOnce(pretrain.StopRequest):
+    class StopAtOnce(loop.StopRequest):
         def __enter__(self):
             self.asked = True
             return self
 
     with monkeypatch.context() as patch:
-        patch.setattr(pretrain, "StopRequest", StopAtOnce)
+        patch.setattr(loop, "StopRequest", StopAtOnce)
         for step in (1, 2):
             stopped = Pretraining(out, material, None if step == 2 else crops, 1, 3)
             with pytest.raises(Interrupted):
                 stopped.run()
-            assert stopped.step == step
+            assert stopped.steps.step == step
     assert not out.exists()
     with pytest.raises(InputError, match="is of other garments, crops or seed"):
         Pretraining(out, material, crops, 1, 4)
@@ -196,10 +197,10 @@ def test_a_stopped_pretraining_goes_on_bit_for_bit(material, tmp_path, few, monk
 
 
 def test_minutes_become_crops_by_measuring(material, tmp_path, monkeypatch):
-    monkeypatch.setattr(Pretraining, "_measure", lambda self, seed: 0.5)
+    monkeypatch.setattr(pretrain, "measure_seconds", lambda material, seed: 0.5)
     said = []
     run = Pretraining(tmp_path / "a.safetensors", material, None, 2.0, 0, lambda *words: said.append(words))
-    assert run.settings.crops == 240 * CROPS_PER_STEP
+    assert run.steps.settings.crops == 240 * CROPS_PER_STEP
     assert said[-1] == ("measuring speed", 1, 1, "7,680 crops will take about 2 min")
 
 
@@ -293,7 +294,7 @@ def test_the_shipped_backbone_tells_unseen_garments():
     crops, labels = material.crops(0, 440, 64, 0)
     right = []
     for network in (layers, random):
-        maps = network.forward(as_input(crops, backbone.architecture.preprocessing)).reshape(len(crops), 8, 8, -1)
+        maps = network.forward(backbone.architecture.preprocessing.centre(crops)).reshape(len(crops), 8, 8, -1)
         seen = maps.reshape(len(crops), 4, 2, 4, 2, -1).max(axis=(2, 4)).reshape(len(crops), -1)
         seen /= np.linalg.norm(seen, axis=1, keepdims=True)
         means = np.stack([seen[:220][labels[:220] == label].mean(axis=0) for label in range(11)])

@@ -21,9 +21,10 @@ from minircnn.cli import app
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.training.begin import first_model
 from minircnn.training.divergence import way_out
-from minircnn.training.run_folder import LOG_COLUMNS, RunFolder, whole_rows
+from minircnn.training.loop import Interrupted
+from minircnn.training.run_folder import RunFolder, whole_rows
 from minircnn.training.settings import TrainSettings
-from minircnn.training.train import Interrupted, Training
+from minircnn.training.train import Training
 from minircnn.weights.model_file import load_model, save_model
 
 
@@ -132,7 +133,9 @@ def test_a_weight_that_is_not_finite_never_gets_into_a_checkpoint(scenes, tmp_pa
     training = Training.start(RunFolder(tmp_path / "run"), settings(scenes))
     training.save()
     kept = (tmp_path / "run" / "last.safetensors").read_bytes()
-    array = training.model.head.fc7.weight.value if where == "weight" else training.optimiser.velocity["fc7.weight"]
+    array = (
+        training.model.head.fc7.weight.value if where == "weight" else training.steps.optimiser.velocity["fc7.weight"]
+    )
     array[0, 0] = np.inf
     with pytest.raises(InputError, match=r"is not written: .*fc7\.weight holds NaN or infinity"):
         training.save()
@@ -169,8 +172,8 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(finished):
 def test_a_torn_log_is_cut_to_its_last_whole_row():
     row = "{},0.5,0.01,1,0.6,0.4,0.25,9.5\n"
     text = "step,…\n" + row.format(20) + "x,y\n" + row.format(40) + row.format(60) + "80,0.5,0.0"
-    assert whole_rows(text, 50) == [row.format(20).strip(), row.format(40).strip()]
-    assert whole_rows(row.format(0) + row.format(40).rstrip("\n"), 50) == []
+    assert whole_rows(text, 8, 50) == [row.format(20).strip(), row.format(40).strip()]
+    assert whole_rows(row.format(0) + row.format(40).rstrip("\n"), 8, 50) == []
 
 
 def test_resume_takes_more_epochs_and_refuses_fewer_than_are_done(finished):
@@ -179,7 +182,7 @@ def test_resume_takes_more_epochs_and_refuses_fewer_than_are_done(finished):
         Training.resume(folder, epochs=2)
     assert folder.read_settings().epochs == 3
     longer = Training.resume(folder, epochs=4)
-    assert (longer.step, longer.steps) == (12, 16)
+    assert (longer.step, longer.steps.count) == (12, 16)
     longer.run()
     assert Training.resume(RunFolder(folder.path)).step == 16
 
@@ -319,7 +322,10 @@ def test_room_on_the_disk_is_told_and_asked_for(scenes, tmp_path, monkeypatch):
 
 
 def log_of(folder, losses):
-    rows = [",".join(LOG_COLUMNS), *(f"{20 * n},0,0,{loss},0,0,0,0" for n, loss in enumerate(losses, start=1))]
+    rows = [
+        "step,epoch,lr,loss,loss_cls,loss_bbox,foreground,seconds",
+        *(f"{20 * n},0,0,{loss},0,0,0,0" for n, loss in enumerate(losses, start=1)),
+    ]
     folder.log.write_text("\n".join(rows) + "\n")
 
 
@@ -339,7 +345,7 @@ def test_a_diverged_run_names_what_is_sound_and_a_command_that_works(scenes, tmp
     folder = RunFolder(tmp_path / "run")
     given = settings(scenes, weights="none", lr=0.3, seed=7)
     training = Training.start(folder, given)
-    for training.step in (45, 85):
+    for training.steps.step in (45, 85):
         training.save()
     log_of(folder, losses)
     words = way_out(folder, training.settings, [])

@@ -21,10 +21,10 @@ from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
 from minircnn.kernels.sgd import sgd_update
 from minircnn.kernels.winograd import conv3x3_backward_w, conv3x3_backward_x
 from minircnn.layers import Conv, Parameter
-from minircnn.losses import smooth_l1, softmax_cross_entropy
-from minircnn.models import VGG, FastRCNN, vgg16, vgg_small
+from minircnn.models import VGG, Batch, FastRCNN, vgg16, vgg_small
 from minircnn.proposals import ProposalSettings, propose
 from minircnn.training.optim import SGD
+from minircnn.training.steps import train_step
 
 CROP = (37, 50)  # cells on which the error is measured: direct loops in float64 take minutes on a whole map
 K = 13
@@ -176,12 +176,10 @@ def step_parts(architecture: VGG, height: int, width: int, classes: int) -> tupl
     labels = rng.integers(0, classes + 1, 128) * (rng.random(128) < 0.25)
     targets = _random(rng, 128, 4)
 
+    batch = Batch(images, rois, labels, targets, ("", ""))
+
     def ours() -> None:
-        cls_score, bbox_pred = model.forward(images, rois)
-        _, dcls_score = softmax_cross_entropy(cls_score, labels)
-        _, dbbox_pred = smooth_l1(bbox_pred, targets, labels)
-        model.backward(dcls_score, dbbox_pred)
-        optimiser.step(1e-6)
+        train_step(model, optimiser, batch, 1e-6)
 
     return ours, (model, images, rois, labels, targets)
 

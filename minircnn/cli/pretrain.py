@@ -27,7 +27,7 @@ def pretrain(
     from minircnn.base.files import locked, shell_words
     from minircnn.fashion.crops import CROP_CLASSES, CropMaterial
     from minircnn.tasks.pretrain import CROPS_PER_STEP, TEST_CROPS, Pretraining, check_out
-    from minircnn.training.train import Interrupted
+    from minircnn.training.loop import Interrupted
     from minircnn.training.warm_up import warm_up
 
     if not 0 < minutes <= 10_000:
@@ -43,14 +43,15 @@ def pretrain(
         with Console() as console, lock, on_interrupt(f"what was kept last is beside {out}"):
             warm_up(console)
             pretraining = Pretraining(out, material, crops, minutes, seed, console)
-            if pretraining.step:
-                console.say(f"going on after {pretraining.step:,} of {pretraining.settings.steps:,} steps")
+            steps = pretraining.steps
+            if steps.step:
+                console.say(f"going on after {steps.step:,} of {steps.count:,} steps")
             accuracy = pretraining.run(console)
     except Interrupted:
         command = shell_words(this_command())
         raise Stopped(f"stopped; what is done is in {pretraining.unfinished}. Go on with: {command}") from None
     print(
         f"top-1 {accuracy:.3f} on {TEST_CROPS:,} crops of unseen garments and photographs, "
-        f"{len(CROP_CLASSES)} classes with background; learnt in {pretraining.seconds / 60:.1f} min"
+        f"{len(CROP_CLASSES)} classes with background; learnt in {pretraining.steps.seconds / 60:.1f} min"
     )
     print(f"Done. Begin a detector with it: minircnn train --data DIR --out RUN --weights {out}")

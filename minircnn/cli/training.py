@@ -29,7 +29,7 @@ def demo(
     Example: minircnn demo --out runs/demo
     """
     from minircnn.tasks.demo import run_demo
-    from minircnn.training.train import Interrupted
+    from minircnn.training.loop import Interrupted
 
     try:
         with Console() as console, on_interrupt(f"scenes, proposals and the last checkpoint are in {out}"):
@@ -92,9 +92,10 @@ def train(
         _refuse_other_flags(ctx)
     from minircnn.targets import SamplingSettings
     from minircnn.tasks.finish import finish_run
+    from minircnn.training.loop import Interrupted
     from minircnn.training.run_folder import RunFolder
     from minircnn.training.settings import TrainSettings
-    from minircnn.training.train import Interrupted, Training
+    from minircnn.training.train import Training
     from minircnn.training.warm_up import warm_up
 
     if weights is not None and weights.startswith(("http:", "https:")):

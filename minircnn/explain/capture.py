@@ -18,11 +18,11 @@ from minircnn.data.formats.annotation import plain_name
 from minircnn.detection import detect
 from minircnn.explain.scenario import SENT
 from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
-from minircnn.models import FastRCNN
+from minircnn.models import Batch, FastRCNN
 from minircnn.models.trace import Rows, trace
 from minircnn.proposals import propose
 from minircnn.targets import OffsetStatistics
-from minircnn.training.batches import Batch, make_batch
+from minircnn.training.batches import make_batch
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.weights.model_file import load_model, stored_statistics

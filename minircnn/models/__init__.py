@@ -8,6 +8,7 @@ does; `trace.py` watches a model layer by layer.
 
 from minircnn.models.architecture import Architecture
 from minircnn.models.backbones import BACKBONES, KINDS
+from minircnn.models.batch import Batch
 from minircnn.models.classifier import VGGClassifier
 from minircnn.models.fast_rcnn import FastRCNN
 from minircnn.models.model import Model
@@ -19,6 +20,7 @@ __all__ = [
     "KINDS",
     "VGG",
     "Architecture",
+    "Batch",
     "FastRCNN",
     "Model",
     "Preprocessing",

@@ -6,10 +6,13 @@ RoI pooling takes crops of any size, so the garments can have the sizes that the
 are kept afterwards (`weights/backbone_file.py`); the small head is there to teach them.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from minircnn.kernels.checks import check_shape
 from minircnn.layers import ReLU
+from minircnn.losses import softmax_cross_entropy
 from minircnn.models.architecture import Architecture
 from minircnn.models.first_weights import of_spread
 from minircnn.models.heads import linear
@@ -18,6 +21,14 @@ from minircnn.models.model import Model
 POOLED = (4, 4)  # cells of the last map that the head reads
 HIDDEN = 128
 OUTPUT_SPREAD = 0.05  # standard deviation of the score's first weights
+
+
+class Crops(NamedTuple):
+    """What it learns from in one step: images (N, H, W, 3) float32, preprocessed, labels (N,), and names of each."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    image_ids: tuple[str, ...]
 
 
 class CropClassifier(Model):
@@ -31,6 +42,8 @@ class CropClassifier(Model):
     rng : draws the first weights
     dtype : float32 to train, float64 to check gradients
     """
+
+    loss_names = ("loss",)
 
     def __init__(self, architecture: Architecture, classes: int, rng: np.random.Generator, dtype: type = np.float32):
         self.architecture = architecture
@@ -51,7 +64,14 @@ class CropClassifier(Model):
         pooled = self.roi_layer.forward(self.backbone.forward(crops), whole)  # (N, 4, 4, C)
         return self.score.forward(self.relu.forward(self.fc.forward(pooled.reshape(N, -1))))
 
-    def backward(self, dscores: np.ndarray) -> None:
-        """dscores (N, classes), from `softmax_cross_entropy` → every parameter's `grad`."""
+    def losses(self, batch: Crops) -> dict[str, float]:
+        """Forward and loss; its gradient waits for `backward`."""
+        loss, dscores = softmax_cross_entropy(self.forward(batch.images), batch.labels)
+        self._gradients = (dscores,)
+        return {"loss": loss}
+
+    def backward(self, dscores: np.ndarray | None = None) -> None:
+        """dscores (N, classes), that of `losses` if absent → every parameter's `grad`."""
+        (dscores,) = self.kept_gradients() if dscores is None else (dscores,)
         dflat = self.fc.backward(self.relu.backward(self.score.backward(dscores)))
         self.backbone.backward(self.roi_layer.backward(dflat.reshape(-1, *POOLED, self.architecture.channels)))

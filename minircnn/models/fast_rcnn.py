@@ -13,7 +13,9 @@ from collections.abc import Container, Sequence
 import numpy as np
 
 from minircnn.kernels.checks import check_shape
+from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models.architecture import Architecture
+from minircnn.models.batch import Batch
 from minircnn.models.model import Model
 from minircnn.proposals import ProposalSettings, propose
 from minircnn.targets import OffsetStatistics
@@ -51,6 +53,8 @@ class FastRCNN(Model):
     ValueError : `num_classes` is below 1, or `class_names` are not so many different words
     """
 
+    loss_names = ("loss_cls", "loss_bbox")
+
     def __init__(
         self,
         architecture: Architecture,
@@ -68,6 +72,7 @@ class FastRCNN(Model):
         self.architecture = architecture
         self.num_classes = num_classes
         self.class_names = check_class_names(class_names, num_classes)
+        self.sigma = 1.0  # smooth-L1's; training sets it
         self.statistics = OffsetStatistics.identity(num_classes)  # training sets it; a stored model has none left
         self.roi_layer = architecture.roi_layer(output_size)
         self.head = architecture.head(num_classes, self.roi_layer.output_size, dtype)
@@ -103,14 +108,24 @@ class FastRCNN(Model):
         pooled = self.roi_layer.forward(features, rois, passing=not self.training)  # (R, PH, PW, C)
         return self.head.forward(pooled)
 
-    def backward(self, dcls_score: np.ndarray, dbbox_pred: np.ndarray) -> None:
+    def losses(self, batch: Batch) -> dict[str, float]:
+        """Forward and both losses of a minibatch; their gradients wait for `backward`."""
+        cls_score, bbox_pred = self.forward(batch.images, batch.rois)
+        loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
+        loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels, self.sigma)
+        self._gradients = dcls_score, dbbox_pred
+        return dict(zip(self.loss_names, (loss_cls, loss_bbox), strict=True))
+
+    def backward(self, dcls_score: np.ndarray | None = None, dbbox_pred: np.ndarray | None = None) -> None:
         """Carry both losses' gradients back to every parameter that learns.
 
         Parameters
         ----------
         dcls_score : (R, K+1), from `softmax_cross_entropy`
-        dbbox_pred : (R, 4(K+1)), from `smooth_l1`
+        dbbox_pred : (R, 4(K+1)), from `smooth_l1`; without the two, those of `losses`
         """
+        if dcls_score is None or dbbox_pred is None:
+            dcls_score, dbbox_pred = self.kept_gradients()
         if self.backbone.learns:
             self.backbone.backward(self.backward_rois(dcls_score, dbbox_pred))
         else:

@@ -1,6 +1,7 @@
 """What every network here has: named layers in the data's order, first weights, and two modes."""
 
 from collections.abc import Container, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class Model:
     """
 
     training = False
+    loss_names: tuple[str, ...] = ()
+    _gradients: tuple[np.ndarray, ...] | None = None
 
     def __init__(
         self, backbone: Sequential, after: dict[str, Layer], rng: np.random.Generator, given: Container[str] = ()
@@ -53,6 +56,21 @@ class Model:
         for layer in self.after.values():
             if isinstance(layer, Dropout):
                 layer.rng = rng
+
+    def losses(self, batch: Any) -> dict[str, float]:
+        """Forward and the losses of what a step learns from, by `loss_names`; their gradients wait for `backward`."""
+        raise NotImplementedError
+
+    def backward(self) -> None:
+        """Carry the gradients of the last `losses` back to every parameter that learns."""
+        raise NotImplementedError
+
+    def kept_gradients(self) -> tuple[np.ndarray, ...]:
+        """What `losses` left for `backward`, once."""
+        kept, self._gradients = self._gradients, None
+        if kept is None:
+            raise RuntimeError(f"{type(self).__name__}.backward needs losses before it, or their gradients")
+        return kept
 
     def train(self) -> None:
         """Training mode: layers keep what backward needs, dropout drops."""

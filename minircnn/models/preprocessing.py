@@ -80,12 +80,15 @@ class Preprocessing:
             size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
             interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
             image = cv2.resize(image, size, interpolation=interpolation)
-        if self.channel_order == "BGR":
-            image = image[:, :, ::-1]
-        pixels = image.astype(np.float32)
-        pixels -= np.array(self.mean, np.float32)
-        pixels /= np.array(self.scale, np.float32)
-        return pixels, scale
+        return self.centre(image), scale
+
+    def centre(self, pixels: np.ndarray) -> np.ndarray:
+        """uint8 RGB (…, 3) → float32: the channels in order, less the mean, over the scale; at its own size."""
+        ordered = pixels[..., ::-1] if self.channel_order == "BGR" else pixels
+        centred = ordered.astype(np.float32)
+        centred -= np.array(self.mean, np.float32)
+        centred /= np.array(self.scale, np.float32)
+        return centred
 
 
 def stack_images(images: list[np.ndarray]) -> np.ndarray:

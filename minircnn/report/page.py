@@ -25,11 +25,14 @@ from minircnn.report.charts import Line, chart, precision_recall_chart, smooth
 from minircnn.report.facts import about, duration, number, rivalry, sizes, true_boxes
 from minircnn.report.pictures import picture
 from minircnn.report.words import LANGUAGES, say, sentences
-from minircnn.training.run_folder import LOG_COLUMNS, RunFolder
+from minircnn.training.run_folder import RunFolder
 
 KEY = {"a": "key.right", "b": "key.wrong", "gap": "missed"}
 HEADINGS = ("run", "learning", "classes", "pr", "confusion", "worst", "best", "settings")
 HANGUL = re.compile("[가-힣]")
+
+
+ALWAYS = ("step", "loss", "lr", "foreground")  # columns of every log; a model's own losses are "loss_…"
 
 
 def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detections], truths: Sequence[Sample]) -> None:
@@ -81,8 +84,9 @@ def _read_log(path: Path) -> dict[str, np.ndarray]:
     """Columns of log.csv, float64."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return {name: np.array([float(row[name]) for row in rows]) for name in LOG_COLUMNS}
+            reader = csv.DictReader(file)
+            rows, names = list(reader), {*ALWAYS, *(reader.fieldnames or ())}
+        return {name: np.array([float(row[name]) for row in rows]) for name in names}
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); is {path.parent} a run folder?") from None
     except (KeyError, TypeError, ValueError) as error:
@@ -106,7 +110,8 @@ def _figures(metrics: dict) -> str:
 def _learning(log: dict[str, np.ndarray], history: list[dict]) -> str:
     """Four charts: losses, validation, learning rate, foreground."""
     step = log["step"]
-    colours = {"loss": "ink", "loss_cls": "a", "loss_bbox": "b"}
+    parts = [name for name in log if name.startswith("loss_")]  # the model's own; the charts have four colours
+    colours = {"loss": "ink"} | dict(zip(parts, "abcd", strict=False))
     losses = [Line(step, log["loss"], "ink", faint=True)]
     losses += [Line(step, smooth(log[name]), colour) for name, colour in colours.items()]
     epochs = [row["epoch"] for row in history]
@@ -119,7 +124,7 @@ def _learning(log: dict[str, np.ndarray], history: list[dict]) -> str:
     return (
         _figure(
             "loss",
-            {"ink": say("loss.total"), "a": say("loss.cls"), "b": say("loss.bbox")},
+            {style: say({"loss": "loss.total"}.get(name, name.replace("_", "."))) for name, style in colours.items()},
             chart(losses, "step", top=top),
         )
         + _figure("validation", {"a": "mAP50", "b": "mAP75", "c": "AP"}, chart(scores, "epoch", top=1.0))

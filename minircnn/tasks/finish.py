@@ -30,7 +30,7 @@ def finish_run(training: Training, samples: Samples, split: str, progress: Progr
     recall = proposal_recall((proposals_of(truth), truth.learned()[0]) for truth in truths)
     chosen_on = min(settings.validation_images, len(training.data.validation))
     metrics = evaluation.as_metrics() | {
-        "train_seconds": training.seconds,
+        "train_seconds": training.steps.seconds,
         "proposal_recall50": recall[0.5],
         "proposal_recall70": recall[0.7],
         "weights": "the last ones, since best.safetensors was moved away"

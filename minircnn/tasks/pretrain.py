@@ -12,17 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from minircnn.base.errors import InputError
+from minircnn.base.errors import InputError, NotFinite
 from minircnn.base.files import check_creatable
 from minircnn.base.progress import Progress, silent
 from minircnn.fashion.crops import CROP_CLASSES, SIDES, CropMaterial
 from minircnn.fashion.materials import CLASS_NAMES
-from minircnn.losses import softmax_cross_entropy
-from minircnn.models import Preprocessing, vgg_small
-from minircnn.models.crop_classifier import CropClassifier
+from minircnn.models import vgg_small
+from minircnn.models.crop_classifier import CropClassifier, Crops
+from minircnn.training.loop import take_steps
 from minircnn.training.optim import SGD, StepSchedule
-from minircnn.training.run_folder import StopRequest
-from minircnn.training.train import Interrupted
+from minircnn.training.steps import Steps, train_step
 from minircnn.weights.architecture import FORMAT
 from minircnn.weights.backbone_file import Backbone, save_backbone
 from minircnn.weights.model_file import check_shape, read_tensors, write_tensors
@@ -94,18 +93,15 @@ class Pretraining:
     ):
         self.out, self.unfinished, self.material = out, out.with_name(f"{out.name}.unfinished"), material
         check_out(out)
-        architecture = vgg_small()
-        self.model = CropClassifier(architecture, len(CROP_CLASSES), np.random.default_rng(seed))
-        self.optimiser = SGD(self.model.named_parameters(), MOMENTUM, DECAY)
-        self.step, self.seconds = 0, 0.0
+        self.steps = CropSteps(material, PretrainSettings(material.name, crops or 0, seed))
         if self.unfinished.exists():
-            self.settings = self._load(crops, seed)
+            self._load(crops, seed)
             return
         if crops is None:
             progress("measuring speed", 0, 1, "")
-            crops = max(1, round(60 * minutes / self._measure(seed))) * CROPS_PER_STEP
+            crops = max(1, round(60 * minutes / measure_seconds(material, seed))) * CROPS_PER_STEP
             progress("measuring speed", 1, 1, f"{crops:,} crops will take about {minutes:g} min")
-        self.settings = PretrainSettings(material.name, crops, seed)
+            self.steps = CropSteps(material, PretrainSettings(material.name, crops, seed))
 
     def run(self, progress: Progress = silent) -> float:
         """Learn to the end and write the backbone → top-1 accuracy on crops of unseen garments and photographs.
@@ -116,19 +112,17 @@ class Pretraining:
         ------
         InputError : the loss is not finite, or the disk refuses
         """
-        settings, rate = self.settings, 0.0
-        with StopRequest() as stop:
-            self.model.train()
-            saved_at = time.monotonic()
-            while self.step < settings.steps:
-                loss = self._one_step()
-                rate = loss if self.step == 1 else 0.98 * rate + 0.02 * loss
-                progress("pretraining", self.step, settings.steps, f"loss {rate:.3f}")
-                if stop.asked or time.monotonic() - saved_at > CHECKPOINT_SECONDS:
-                    self._save()
-                    saved_at = time.monotonic()
-                if stop.asked:
-                    raise Interrupted
+        rate = 0.0
+
+        def after(figures: dict[str, float]) -> None:
+            nonlocal rate
+            rate = figures["loss"] if self.steps.step == 1 else 0.98 * rate + 0.02 * figures["loss"]
+            progress("pretraining", self.steps.step, self.steps.count, f"loss {rate:.3f}")
+
+        try:
+            take_steps(self.steps, after, self._save, CHECKPOINT_SECONDS)
+        except NotFinite as error:
+            raise InputError(f"step {self.steps.step + 1}: {error.fact}; give another --seed") from None
         accuracy = self.accuracy(progress)
         save_backbone(self.out, self._backbone(accuracy))
         self.unfinished.unlink(missing_ok=True)
@@ -136,103 +130,90 @@ class Pretraining:
 
     def accuracy(self, progress: Progress = silent) -> float:
         """Top-1 on crops of the bundled test garments and photographs, as many of each class and side."""
-        material, right = CropMaterial.test(), 0
-        self.model.eval()
+        material, model, right = CropMaterial.test(), self.steps.model, 0
+        model.eval()
         for turn, first in enumerate(range(0, TEST_CROPS, len(CROP_CLASSES))):
             side = SIDES[turn % len(SIDES)]
             crops, labels = material.crops(TEST_SEED + first, len(CROP_CLASSES), side, 0)
-            scores = self.model.forward(as_input(crops, self.model.architecture.preprocessing))
+            scores = model.forward(model.architecture.preprocessing.centre(crops))
             right += int((scores.argmax(axis=1) == labels).sum())
             progress("testing", first + len(labels), TEST_CROPS, "")
-        self.model.train()
         return right / TEST_CROPS
 
-    def _one_step(self) -> float:
-        """The loss."""
-        began, settings = time.perf_counter(), self.settings
-        side, lr = settings.side(self.step), settings.lr(self.step)
-        loss = _learn(self.model, self.optimiser, self.material, settings.seed, self.step, side, lr)
-        self.step += 1
-        self.seconds += time.perf_counter() - began
-        return loss
-
-    def _measure(self, seed: int) -> float:
-        """Seconds that a step takes on average, by a model that is thrown away."""
-        model = CropClassifier(self.model.architecture, len(CROP_CLASSES), np.random.default_rng(seed))
-        model.train()
-        optimiser, seconds = SGD(model.named_parameters(), MOMENTUM, DECAY), {}
-        for side in SIDES:
-            marks = []
-            for step in range(MEASURED_STEPS + 1):  # the first warms up
-                _learn(model, optimiser, self.material, seed, step, side, 1e-4)
-                marks.append(time.perf_counter())
-            seconds[side] = float(np.median(np.diff(marks)))
-        mixed = float(np.mean(list(seconds.values())))
-        return SMALL_SHARE * seconds[SIDES[0]] + (1 - SMALL_SHARE) * mixed
-
     def _backbone(self, accuracy: float) -> Backbone:
-        names = {name: value.value for name, value in self.model.backbone.named_parameters()}
-        origin = asdict(self.settings) | {
+        names = {name: value.value for name, value in self.steps.model.backbone.named_parameters()}
+        origin = asdict(self.steps.settings) | {
             "command": f"minircnn pretrain {'' if self.material.name == 'bundled' else '--fashion-mnist DIR '}"
-            f"--crops {self.settings.crops} --seed {self.settings.seed}",
+            f"--crops {self.steps.settings.crops} --seed {self.steps.settings.seed}",
             "data": f"{len(self.material.garments.labels):,} training garments of Fashion-MNIST and "
             f"{len(self.material.photographs)} photographs bundled with minircnn",
             "classes": list(CLASS_NAMES),
             "top1": round(accuracy, 4),
             "top1_on": f"{TEST_CROPS} crops of test garments and photographs",
-            "minutes": round(self.seconds / 60, 1),
+            "minutes": round(self.steps.seconds / 60, 1),
             "licence": "MIT, as Fashion-MNIST and minircnn are",
         }
-        return Backbone(self.model.architecture, names, origin)
+        return Backbone(self.steps.model.architecture, names, origin)
 
     def _save(self) -> None:
-        tensors = {name: parameter.value for name, parameter in self.model.named_parameters()}
-        tensors |= {f"velocity.{name}": velocity for name, velocity in self.optimiser.velocity.items()}
-        state = asdict(self.settings) | {"step": self.step, "seconds": self.seconds}
-        write_tensors(self.unfinished, tensors, {"format": FORMAT, "kind": "pretraining", "pretraining": state})
+        steps = self.steps
+        state = asdict(steps.settings) | {"step": steps.step, "seconds": steps.seconds}
+        write_tensors(self.unfinished, steps.tensors(), {"format": FORMAT, "kind": "pretraining", "pretraining": state})
 
-    def _load(self, crops: int | None, seed: int) -> PretrainSettings:
+    def _load(self, crops: int | None, seed: int) -> None:
         """Take weights, velocities and place from what was left."""
         path, other = self.unfinished, "delete it, or choose another --out"
         tensors, description = read_tensors(path)
         try:
             state = dict(description["pretraining"])
-            self.step, self.seconds = int(state.pop("step")), float(state.pop("seconds"))
+            step, seconds = int(state.pop("step")), float(state.pop("seconds"))
             settings = PretrainSettings(**state)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is no pretraining to go on with ({error}); {other}") from None
         asked = (self.material.name, settings.crops if crops is None else crops, seed)
         if asked != (settings.garments, settings.crops, settings.seed):
             raise InputError(f"{path} is of other garments, crops or seed; give the same flags again, or {other}")
-        for name, parameter in self.model.named_parameters():
-            for stored, target in ((name, parameter.value), (f"velocity.{name}", self.optimiser.velocity[name])):
-                check_shape(stored, tensors.get(stored), target.shape, "pretraining", path)
-                target[...] = tensors[stored]
-        return settings
+        self.steps = CropSteps(self.material, settings)
+        for name, target in self.steps.tensors().items():
+            target[...] = check_shape(name, tensors.get(name), target.shape, "pretraining", path)
+        self.steps.step, self.steps.seconds = step, seconds
 
 
-def _learn(
-    model: CropClassifier, optimiser: SGD, material: CropMaterial, seed: int, step: int, side: int, lr: float
-) -> float:
-    """One step on the crops that are its own → loss."""
-    crops, labels = material.crops(step * CROPS_PER_STEP, CROPS_PER_STEP, side, seed)
-    scores = model.forward(as_input(crops, model.architecture.preprocessing))
-    loss, dscores = softmax_cross_entropy(scores, labels)
-    if not np.isfinite(loss):
-        raise InputError(f"step {step + 1}: the loss is {loss}; give another --seed")
-    model.backward(dscores)
-    optimiser.step(lr)
-    return loss
+class CropSteps(Steps):
+    """Steps of the classifier, each on the crops that are its own."""
+
+    model: CropClassifier
+
+    def __init__(self, material: CropMaterial, settings: PretrainSettings):
+        model = CropClassifier(vgg_small(), len(CROP_CLASSES), np.random.default_rng(settings.seed))
+        super().__init__(model, SGD(model.named_parameters(), MOMENTUM, DECAY), settings.steps, settings.lr)
+        self.material, self.settings = material, settings
+
+    def learn(self, lr: float) -> dict[str, float]:
+        """The loss of the step's crops."""
+        return self.learn_crops(lr, self.settings.side(self.step))
+
+    def learn_crops(self, lr: float, side: int) -> dict[str, float]:
+        """The same for crops of a given side."""
+        first = self.step * CROPS_PER_STEP
+        crops, labels = self.material.crops(first, CROPS_PER_STEP, side, self.settings.seed)
+        names = tuple(str(first + number) for number in range(len(labels)))
+        inputs = self.model.architecture.preprocessing.centre(crops)
+        return train_step(self.model, self.optimiser, Crops(inputs, labels, names), lr)
 
 
-def as_input(crops: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """Crops (N, H, W, 3) uint8 → float32 as the network expects them, at their own size.
-
-    As `Preprocessing.apply`, without its scaling: in a crop a garment has the size that it has in a scene.
-    """
-    ordered = crops[..., ::-1] if preprocessing.channel_order == "BGR" else crops
-    mean, scale = (np.array(each, np.float32) for each in (preprocessing.mean, preprocessing.scale))
-    return (ordered.astype(np.float32) - mean) / scale
+def measure_seconds(material: CropMaterial, seed: int) -> float:
+    """Seconds that a step takes on average, by a model that is thrown away."""
+    steps, seconds = CropSteps(material, PretrainSettings(material.name, 0, seed)), {}
+    steps.model.train()
+    for side in SIDES:
+        marks = []
+        for steps.step in range(MEASURED_STEPS + 1):  # the first warms up
+            steps.learn_crops(1e-4, side)
+            marks.append(time.perf_counter())
+        seconds[side] = float(np.median(np.diff(marks)))
+    mixed = float(np.mean(list(seconds.values())))
+    return SMALL_SHARE * seconds[SIDES[0]] + (1 - SMALL_SHARE) * mixed
 
 
 def check_out(out: Path) -> None:

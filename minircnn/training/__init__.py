@@ -1,7 +1,7 @@
 """Training, in the order of a run.
 
 `settings.py` what was asked; `data.py` the data, checked; `begin.py` the first weights; `batches.py` one minibatch;
-`optim.py` SGD; `step.py` one step; `train.py` the loop; `checkpoint.py` and `run_folder.py` what it leaves on disk;
-`warm_up.py` compiles the kernels beforehand. `pretrain.py` is a run of its own, before any detector's: it teaches a
-backbone.
+`optim.py` SGD; `steps.py` steps, bit for bit and without a disk; `loop.py` takes them until somebody asks to stop;
+`train.py` a run: log, validation, and on disk what `checkpoint.py` and `run_folder.py` leave there. `warm_up.py`
+compiles the kernels beforehand.
 """

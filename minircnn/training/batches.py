@@ -5,38 +5,17 @@ column says which image of the batch each belongs to.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
 from minircnn.boxes import encode_boxes, flip_boxes
 from minircnn.data import Sample, read_image
-from minircnn.models import Preprocessing
+from minircnn.models import Batch, Preprocessing
 from minircnn.models.preprocessing import stack_images
 from minircnn.proposals import ProposalsOf
 from minircnn.targets import OffsetStatistics, SamplingSettings, match_proposals, normalise_offsets, sample_rois
 
 STATISTICS_IMAGES = 2000  # more would not move the third digit of the offsets' mean and spread
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one training step needs.
-
-    Attributes
-    ----------
-    images : (N, H, W, 3) float32, preprocessed
-    rois : (R, 5) float32, image index, x1, y1, x2, y2 in pixels of `images`
-    labels : (R,) int64
-    targets : (R, 4) float32, normalised offsets; 0 for background
-    image_ids : N strings, for messages
-    """
-
-    images: np.ndarray
-    rois: np.ndarray
-    labels: np.ndarray
-    targets: np.ndarray
-    image_ids: tuple[str, ...]
 
 
 def make_batch(
@@ -68,7 +47,7 @@ def make_batch(
     ------
     InputError : an image cannot be read
     """
-    images, rois, labels, targets, image_ids = [], [], [], [], []
+    images, rois, labels, targets, image_ids, boxes, box_labels = [], [], [], [], [], [], []
     for index, sample in enumerate(samples):
         image, proposals = read_image(sample.image_path), proposals_of(sample)
         truth, truth_labels = sample.learned()
@@ -83,8 +62,16 @@ def make_batch(
         labels.append(own_labels)
         targets.append(normalise_offsets(offsets, own_labels, statistics))
         image_ids.append(sample.image_id)
+        boxes.append((truth * scale).astype(np.float32))
+        box_labels.append(truth_labels)
     return Batch(
-        stack_images(images), np.concatenate(rois), np.concatenate(labels), np.concatenate(targets), tuple(image_ids)
+        images=stack_images(images),
+        rois=np.concatenate(rois),
+        labels=np.concatenate(labels),
+        targets=np.concatenate(targets),
+        image_ids=tuple(image_ids),
+        boxes=tuple(boxes),
+        box_labels=tuple(box_labels),
     )
 
 

@@ -30,7 +30,6 @@ class TrainingState:
     images : training images at the start, and `image_list`, a digest of their names
     step, position : steps done; images of this epoch's order that have been seen
     seconds : spent in training steps
-    best_score : AP of best.safetensors, -1 before the first validation
     history : one dict for each validation
     generator : the state of the run's random generator
     started_from : where the first weights came from, in words
@@ -42,10 +41,9 @@ class TrainingState:
     step: int
     position: int
     seconds: float
-    best_score: float
     history: list
     generator: dict
-    started_from: str = ""  # runs of version 0.1.0 do not say
+    started_from: str = ""
     new: tuple[str, ...] = ()
 
 
@@ -53,7 +51,7 @@ class TrainingState:
 class Checkpoint:
     """A checkpoint as it was read: model (with its statistics), velocities by name, the epoch's order, the state.
 
-    contents : digests of each split's images and boxes; empty in what version 0.1.0 wrote
+    contents : digests of each split's images and boxes; empty where a program of its own saved none
     """
 
     model: FastRCNN
@@ -90,7 +88,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if "training" not in description or "order" not in tensors:
         raise InputError(f"{path} is a model file, not a checkpoint: training cannot go on from it")
     try:
-        state = TrainingState(**{"image_list": ""} | description["training"])  # runs of version 0.1.0 have no list
+        stored = dict(description["training"])
+        stored.pop("best_score", None)  # as the history says
+        state = TrainingState(**stored)
         np.random.default_rng().bit_generator.state = state.generator
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise InputError(f"{path}: its training state is not usable ({error}); start a new run") from None

@@ -9,8 +9,7 @@ so far that the first scores favour no class. A size not far from 1 is left to l
 
 import numpy as np
 
-from minircnn.models import FastRCNN
-from minircnn.training.batches import Batch
+from minircnn.models import Batch, FastRCNN
 
 # Sizes beyond these are not left to learning; the shipped backbone's features have 0.2 to 0.3.
 SMALL, LARGE = 1 / 16, 4.0

@@ -1,4 +1,4 @@
-"""The files of a run folder, and the signal that ends a run in good order.
+"""The files of a run folder.
 
 A run folder holds settings.json, log.csv, last.safetensors (to go on) and previous.safetensors (should that one be
 damaged), best.safetensors (to detect with), metrics.json, report.html, and beside them what is cached for this run:
@@ -6,11 +6,9 @@ proposals/ and the data sets' index. While a process writes there, it holds the 
 """
 
 import os
-import signal
-import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from minircnn.base.errors import InputError
 from minircnn.base.files import (
@@ -25,7 +23,6 @@ from minircnn.base.files import (
 from minircnn.training.settings import TrainSettings
 
 LOCK = "lock"
-LOG_COLUMNS = ("step", "epoch", "lr", "loss", "loss_cls", "loss_bbox", "foreground", "seconds")
 
 
 class RunFolder:
@@ -103,17 +100,16 @@ class RunFolder:
             raise InputError(f"{self.path} holds no last.safetensors to resume from; start it with --out {self.path}")
         return TrainSettings.from_dict(read_json(self.settings, "start a new run"))
 
-    def start_log(self, steps_kept: int = 0) -> None:
+    def start_log(self, columns: Sequence[str], steps_kept: int = 0) -> None:
         """Begin the log, or cut it back to the whole rows up to `steps_kept`, where the checkpoint stands."""
-        lines = [",".join(LOG_COLUMNS)]
+        lines = [",".join(columns)]
         if steps_kept and self.log.is_file():
-            lines += whole_rows(self.log.read_text(encoding="utf-8", errors="replace"), steps_kept)
+            lines += whole_rows(self.log.read_text(encoding="utf-8", errors="replace"), len(columns), steps_kept)
         write_text(self.log, "\n".join(lines) + "\n")
 
     def append_log(self, row: dict[str, float | int]) -> None:
-        """One more row, flushed at once."""
-        values = (row[column] for column in LOG_COLUMNS)
-        text = ",".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in values)
+        """One more row, in the order of the columns, flushed at once."""
+        text = ",".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in row.values())
         try:
             with open(self.log, "a", encoding="utf-8") as file:
                 file.write(text + "\n")
@@ -121,7 +117,7 @@ class RunFolder:
             raise InputError(f"{self.log} cannot be written ({error.strerror}); make room, then --resume") from None
 
 
-def whole_rows(text: str, steps_kept: int) -> list[str]:
+def whole_rows(text: str, columns: int, steps_kept: int) -> list[str]:
     """The log's rows up to a step, less those that are torn: cut off within a row, or no numbers at all."""
     rows = []
     for line in text.splitlines(keepends=True)[1:]:
@@ -130,32 +126,6 @@ def whole_rows(text: str, steps_kept: int) -> list[str]:
             numbers = [float(field) for field in fields]
         except ValueError:
             continue
-        if line.endswith("\n") and len(numbers) == len(LOG_COLUMNS) and numbers[0] <= steps_kept:
+        if line.endswith("\n") and len(numbers) == columns and numbers[0] <= steps_kept:
             rows.append(line.strip())
     return rows
-
-
-class StopRequest(AbstractContextManager):
-    """Ctrl-C and SIGTERM ask; the training loop finishes its step, writes a checkpoint and ends.
-
-    A second Ctrl-C ends at once, with the checkpoint that is there. Outside the main thread nothing is caught.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "StopRequest":
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, frame: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True

@@ -1,11 +1,10 @@
 """Training: data and proposals in, a run folder with a detector, its measures and a report out.
 
-Step after step (`step.py`), each on a minibatch (`batches.py`). Around it: checkpoints that a run can go
-on from bit for bit, a log, validation that chooses the best weights, and at the end the whole validation set.
+The steps themselves (`steps.py`) know nothing of disks. Here is what is around them: checkpoints that a run can go on
+from bit for bit, a log, and validation that chooses the best weights.
 """
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,28 +12,21 @@ import numpy as np
 
 from minircnn.base.errors import InputError, NotFinite
 from minircnn.base.progress import Progress, silent
-from minircnn.data.sample import Sample
 from minircnn.detection.evaluate import evaluate_model
 from minircnn.models import FastRCNN
-from minircnn.training.batches import Batch, make_batch
 from minircnn.training.begin import first_model, offset_statistics, reopen
 from minircnn.training.checkpoint import TrainingState, load_newest, save_checkpoint
 from minircnn.training.data import TrainingData
 from minircnn.training.divergence import way_out
-from minircnn.training.first_weights import fit_first_weights
+from minircnn.training.loop import take_steps
 from minircnn.training.notes import check_room, notes_on
-from minircnn.training.optim import SGD
-from minircnn.training.run_folder import LOG_COLUMNS, RunFolder, StopRequest
+from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
-from minircnn.training.step import train_step
+from minircnn.training.steps import DetectorSteps
 from minircnn.weights.model_file import save_model
 
 LOG_EVERY = 20  # steps averaged into one row
 VALIDATIONS = 6  # times the validation images are scored during a run
-
-
-class Interrupted(Exception):
-    """The user asked to stop; a checkpoint was written."""
 
 
 class Training:
@@ -46,19 +38,17 @@ class Training:
     def __init__(self, folder: RunFolder, settings: TrainSettings, data: TrainingData, model: FastRCNN):
         self.folder, self.settings, self.data, self.model = folder, settings, data, model
         self.images, self.contents = len(data.train), data.contents()
-        self.steps = settings.steps(self.images)
-        self.schedule = settings.schedule(self.steps)
-        self.rng = model.rng  # one generator draws everything
-        self.optimiser = SGD(model.named_parameters(), settings.momentum, settings.decay)
-        self.order = np.zeros(0, np.int64)  # this epoch's permutation of the training images
-        self.position = 0  # how much of it has been seen
-        self.step = 0
-        self.seconds = 0.0  # spent in training steps, resumed runs included
+        self.steps = DetectorSteps(model, data.train, data.proposals_of, settings)
+        self.columns = ("step", "epoch", "lr", "loss", *self.steps.figures, "seconds")  # of the log
         self.best_score = -1.0
         self.history: list[dict] = []
         self.started_from = ""  # in words
         self.notes: list[str] = []  # what the user should know of how the run began
-        self.new: tuple[str, ...] = ()  # hidden layers with random weights
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self.steps.step
 
     @classmethod
     def start(
@@ -90,10 +80,10 @@ class Training:
                 model.restate_offsets(statistics)  # the stored bbox_pred speaks in real offsets
             else:
                 model.statistics = statistics  # a new one speaks in normalised offsets from the beginning
-            folder.start_log()
         training = cls(folder, settings, data, model)
+        folder.start_log(training.columns)
         training.notes = beginning.notes + notes_on(data, settings, model, folder.path)
-        training.started_from, training.new = beginning.started_from, beginning.new
+        training.started_from, training.steps.new = beginning.started_from, beginning.new
         return training
 
     @classmethod
@@ -125,14 +115,15 @@ class Training:
             found = reopen(checkpoint, settings, folder.path, progress)
             folder.write_settings(settings)
             training = cls(folder, settings, found, checkpoint.model)
+            steps = training.steps
             for name, velocity in checkpoint.velocities.items():
-                training.optimiser.velocity[name][...] = velocity
-            training.order, training.position, training.step = checkpoint.order, state.position, state.step
-            training.seconds, training.history = state.seconds, state.history
-            training.best_score = max((row["AP"] or 0.0 for row in state.history), default=-1.0)  # 0.1.0 kept mAP50
-            training.started_from, training.new = state.started_from, tuple(state.new)
-            training.rng.bit_generator.state = state.generator
-            folder.start_log(steps_kept=training.step)
+                steps.optimiser.velocity[name][...] = velocity
+            steps.order, steps.position, steps.step = checkpoint.order, state.position, state.step
+            steps.seconds, steps.new = state.seconds, tuple(state.new)
+            training.history, training.started_from = state.history, state.started_from
+            training.best_score = max((row["AP"] or 0.0 for row in state.history), default=-1.0)
+            training.model.rng.bit_generator.state = state.generator
+            folder.start_log(training.columns, steps_kept=training.step)
         training.notes = [note] if note else []
         if state.history and not folder.best.is_file():
             training.best_score = -1.0
@@ -142,37 +133,19 @@ class Training:
     def save(self) -> None:
         """Write the checkpoint from which `resume` goes on bit for bit; the one before it is kept as well."""
         folder = self.folder
+        steps = self.steps
         state = TrainingState(
             images=self.images,
             image_list=self.data.image_list(),
-            step=self.step,
-            position=self.position,
-            seconds=self.seconds,
-            best_score=self.best_score,
+            step=steps.step,
+            position=steps.position,
+            seconds=steps.seconds,
             history=self.history,
-            generator=dict(self.rng.bit_generator.state),
+            generator=dict(self.model.rng.bit_generator.state),
             started_from=self.started_from,
-            new=self.new,
+            new=steps.new,
         )
-        save_checkpoint(folder.last, folder.previous, self.model, self.optimiser, self.order, state, self.contents)
-
-    def next_batch(self) -> Batch:
-        """The next images in the epoch's random order; a new epoch draws a new order."""
-        chosen: list[Sample] = []
-        while len(chosen) < self.settings.images_of_a_step(self.images):
-            if self.position == len(self.order):
-                self.order, self.position = self.rng.permutation(self.images), 0
-            chosen.append(self.data.train[int(self.order[self.position])])
-            self.position += 1
-        return make_batch(
-            chosen,
-            self.data.proposals_of,
-            self.model.architecture.preprocessing,
-            self.settings.sampling,
-            self.model.statistics,
-            self.rng,
-            self.settings.flip,
-        )
+        save_checkpoint(folder.last, folder.previous, self.model, steps.optimiser, steps.order, state, self.contents)
 
     def run(self, progress: Progress = silent) -> None:
         """Train to the end; on Ctrl-C or SIGTERM, write a checkpoint and raise `Interrupted`.
@@ -188,54 +161,41 @@ class Training:
             raise InputError(f"{words}; {way_out(self.folder, self.settings, self.history)}") from None
 
     def _run(self, progress: Progress) -> None:
-        with self.folder.claimed(), StopRequest() as stop:
+        with self.folder.claimed():
             if not self.folder.holds_a_run:
                 self.save()
-            rows, saved_at = [], time.monotonic()
-            while self.step < self.steps:
-                rows.append(self._one_step(progress))
-                if self.step % LOG_EVERY == 0 or self.step == self.steps:
+            rows: list[dict[str, float]] = []
+
+            def after(figures: dict[str, float]) -> None:
+                rows.append(figures)
+                if self.steps.said:
+                    progress("first weights", 1, 1, self.steps.said)
+                if self.step % LOG_EVERY == 0 or self.step == self.steps.count:
                     self._log(rows)
-                    rows = []
-                progress("training", self.step, self.steps, self._words(rows))
+                    rows.clear()
+                progress("training", self.step, self.steps.count, self._words(rows))
                 if self._validation_is_due():
                     self._validate(progress)
-                if stop.asked or time.monotonic() - saved_at > self.settings.checkpoint_seconds:
-                    self.save()
-                    saved_at = time.monotonic()
-                if stop.asked:
-                    raise Interrupted
+
+            take_steps(self.steps, after, self.save, self.settings.checkpoint_seconds)
             self.save()
 
-    def _one_step(self, progress: Progress = silent) -> tuple[float, float, float]:
-        """Class loss, box loss, share of foreground RoIs."""
-        began = time.perf_counter()
-        self.model.train()
-        batch = self.next_batch()
-        losses = (0.0, 0.0)
-        if len(batch.labels):  # images without a single usable RoI teach nothing
-            if self.new and (words := fit_first_weights(self.model, batch, self.new)):
-                progress("first weights", 1, 1, words)
-            self.new = ()
-            losses = train_step(self.model, self.optimiser, batch, self.schedule(self.step), self.settings.sigma)
-        self.step += 1
-        self.seconds += time.perf_counter() - began
-        return *losses, float((batch.labels > 0).mean()) if len(batch.labels) else 0.0
+    def _log(self, rows: list[dict[str, float]]) -> None:
+        means = {name: float(np.mean([row[name] for row in rows])) for name in self.steps.figures}
+        self._latest = _total(means)
+        steps = self.steps
+        epoch, lr = self.settings.epochs_after(steps.step, self.images), steps.lr(steps.step - 1)
+        values = (steps.step, epoch, lr, self._latest, *means.values(), steps.seconds)
+        self.folder.append_log(dict(zip(self.columns, values, strict=True)))
 
-    def _log(self, rows: list[tuple[float, float, float]]) -> None:
-        loss_cls, loss_bbox, foreground = (float(value) for value in np.mean(rows, axis=0))
-        self._latest = loss_cls + loss_bbox
-        epoch, lr = self.settings.epochs_after(self.step, self.images), self.schedule(self.step - 1)
-        row = (self.step, epoch, lr, loss_cls + loss_bbox, loss_cls, loss_bbox, foreground, self.seconds)
-        self.folder.append_log(dict(zip(LOG_COLUMNS, row, strict=True)))
-
-    def _words(self, rows: list[tuple[float, float, float]]) -> str:
-        loss = float(np.mean([row[0] + row[1] for row in rows])) if rows else self._latest
+    def _words(self, rows: list[dict[str, float]]) -> str:
+        loss = float(np.mean([_total(row) for row in rows])) if rows else self._latest
         best = f", best AP {self.best_score:.3f}" if self.best_score >= 0 else ""
         return f"loss {loss:.3f}{best}"
 
     def _validation_is_due(self) -> bool:
-        return self.step * VALIDATIONS // self.steps > (self.step - 1) * VALIDATIONS // self.steps
+        count = self.steps.count
+        return self.step * VALIDATIONS // count > (self.step - 1) * VALIDATIONS // count
 
     def _validate(self, progress: Progress) -> None:
         """Score the validation images; keep the weights if their AP, the mean over ten IoUs, is the best so far."""
@@ -248,3 +208,8 @@ class Training:
             self.best_score = scores["AP"] or 0.0
             save_model(self.folder.best, self.model)
         self.save()
+
+
+def _total(figures: dict[str, float]) -> float:
+    """The loss that is minimised: all that are called so."""
+    return sum(value for name, value in figures.items() if name.startswith("loss"))

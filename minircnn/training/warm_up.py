@@ -8,9 +8,9 @@ import numpy as np
 
 from minircnn.base.progress import Progress
 from minircnn.kernels import KEPT
-from minircnn.losses import smooth_l1, softmax_cross_entropy
-from minircnn.models import FastRCNN, vgg_small
+from minircnn.models import Batch, FastRCNN, vgg_small
 from minircnn.training.optim import SGD
+from minircnn.training.steps import train_step
 
 
 def warm_up(progress: Progress) -> None:
@@ -23,11 +23,7 @@ def warm_up(progress: Progress) -> None:
     model = FastRCNN(vgg_small(), num_classes=1, rng=rng)
     images = rng.standard_normal((1, 16, 16, 3)).astype(np.float32)
     rois = np.array([[0, 0, 0, 15, 15], [0, 4, 4, 9, 9]], np.float32)
-    labels, targets = np.array([1, 0]), np.zeros((2, 4), np.float32)
     model.train()
-    cls_score, bbox_pred = model.forward(images, rois)
-    _, dcls_score = softmax_cross_entropy(cls_score, labels)
-    _, dbbox_pred = smooth_l1(bbox_pred, targets, labels)
-    model.backward(dcls_score, dbbox_pred)
-    SGD(model.named_parameters()).step(1e-3)
+    batch = Batch(images, rois, np.array([1, 0]), np.zeros((2, 4), np.float32), ("",))
+    train_step(model, SGD(model.named_parameters()), batch, 1e-3)
     progress(stage, 1, 1, words)

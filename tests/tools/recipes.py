@@ -93,19 +93,18 @@ def measure(recipe: Recipe, work: Path, seconds: float) -> str:
     marks = []
     for steps in MEASURED:
         for _ in range(steps):
-            trial._one_step()
+            trial.steps.take()
         marks.append(time.perf_counter())
     steps = max(1, round(seconds / ((marks[1] - marks[0]) / MEASURED[1])))
     training = begin(recipe, work, steps * recipe.images / SCENES)
-    while training.step < training.steps:
-        training._one_step()
+    while training.step < training.steps.count:
+        training.steps.take()
     held_out = [training.data.validation[i] for i in range(len(training.data.validation))]
-    found = evaluate_model(training.model, held_out, training.data.proposals_of, training.settings.detection)[
-        0
-    ].as_metrics()
-    seen = training.steps * recipe.images
+    given = training.data.proposals_of, training.settings.detection
+    found = evaluate_model(training.model, held_out, *given)[0].as_metrics()
+    seen = training.steps.count * recipe.images
     return (
-        f"{recipe.name:46} {training.steps:6} steps {seen:6} images {training.seconds:5.0f} s   "
+        f"{recipe.name:46} {training.steps.count:6} steps {seen:6} images {training.steps.seconds:5.0f} s   "
         f"mAP50 {found['mAP50']:.3f}   mAP75 {found['mAP75']:.3f}   AP {found['AP']:.3f}"
     )
 

@@ -1,0 +1,29 @@
+"""What a model learns from in one step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A few images with what is true of them, and the regions that were drawn in them.
+
+    Attributes
+    ----------
+    images : (N, H, W, 3) float32, preprocessed
+    rois : (R, 5) float32, image index, x1, y1, x2, y2 in pixels of `images`
+    labels : (R,) int64
+    targets : (R, 4) float32, normalised offsets; 0 for background
+    image_ids : N strings, for messages
+    boxes : N arrays (G, 4) float32, the true boxes in pixels of `images`
+    box_labels : N arrays (G,) int64, theirs
+    """
+
+    images: np.ndarray
+    rois: np.ndarray
+    labels: np.ndarray
+    targets: np.ndarray
+    image_ids: tuple[str, ...]
+    boxes: tuple[np.ndarray, ...] = ()
+    box_labels: tuple[np.ndarray, ...] = ()

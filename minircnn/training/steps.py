@@ -1,0 +1,152 @@
+"""Steps of training, bit for bit and without a disk: what a step learns from, its losses, backward, SGD.
+
+`train.py` keeps what they leave, a second trainer (`tasks/pretrain.py`) takes the same `Steps` on other data, and a
+program of one's own may take them one by one:
+
+    steps = DetectorSteps(model, samples, proposals_of, settings)
+    while steps.step < steps.count:
+        print(steps.take())
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from minircnn.base.errors import NotFinite
+from minircnn.data import Sample, Samples
+from minircnn.models import Batch, FastRCNN, Model
+from minircnn.models.crop_classifier import Crops
+from minircnn.proposals import ProposalsOf
+from minircnn.training.batches import make_batch
+from minircnn.training.first_weights import fit_first_weights
+from minircnn.training.optim import SGD
+from minircnn.training.settings import TrainSettings
+
+
+def train_step(model: Model, optimiser: SGD, batch: Batch | Crops, lr: float) -> dict[str, float]:
+    """One step: forward, losses, backward, update.
+
+    Parameters
+    ----------
+    model : in training mode
+    optimiser : SGD over its parameters
+    batch : what the model's `losses` takes
+    lr : learning rate of this step
+
+    Returns
+    -------
+    losses by name
+
+    Raises
+    ------
+    NotFinite : a loss is not finite; nothing was updated then
+    """
+    losses = model.losses(batch)
+    if not math.isfinite(total := sum(losses.values())):
+        raise NotFinite(f"the loss is {total} on images {', '.join(batch.image_ids)}")
+    model.backward()
+    optimiser.step(lr)
+    return losses
+
+
+class Steps:
+    """A model, its optimiser, and how far they are; what a step learns from, `learn` says.
+
+    Parameters
+    ----------
+    model, optimiser : SGD over the model's parameters
+    count : steps in all
+    lr : step → learning rate
+
+    Attributes
+    ----------
+    step : steps done
+    seconds : spent in them, those of before a checkpoint included
+    """
+
+    def __init__(self, model: Model, optimiser: SGD, count: int, lr: Callable[[int], float]):
+        self.model, self.optimiser, self.count, self.lr = model, optimiser, count, lr
+        self.step, self.seconds = 0, 0.0
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Every weight by name, and its velocity as "velocity.…": the arrays themselves, to be stored or filled."""
+        weights = {name: parameter.value for name, parameter in self.model.named_parameters()}
+        return weights | {f"velocity.{name}": velocity for name, velocity in self.optimiser.velocity.items()}
+
+    def learn(self, lr: float) -> dict[str, float]:
+        """Take the next step at this rate → its figures by name; a name that begins with "loss" is a loss."""
+        raise NotImplementedError
+
+    def take(self) -> dict[str, float]:
+        """One step → its figures by name.
+
+        Raises
+        ------
+        NotFinite : a loss is not finite; the step is not counted then
+        """
+        began = time.perf_counter()
+        self.model.train()
+        figures = self.learn(self.lr(self.step))
+        self.step += 1
+        self.seconds += time.perf_counter() - began
+        return figures
+
+
+class DetectorSteps(Steps):
+    """Steps of a detector over training images: a new random order each epoch, minibatches of a few images.
+
+    Parameters
+    ----------
+    model : FastRCNN; its generator draws everything
+    samples : the training images
+    proposals_of : sample → (P, 4)
+    settings : TrainSettings, resolved for so many images
+
+    Attributes
+    ----------
+    figures : names of what `take` gives
+    order, position : this epoch's permutation of the images, and how much of it has been seen
+    new : hidden layers with random weights, which the first step fits to what they are given
+    said : what that did, in words; empty at any other step
+    """
+
+    def __init__(self, model: FastRCNN, samples: Samples, proposals_of: ProposalsOf, settings: TrainSettings):
+        count = settings.steps(len(samples))
+        optimiser = SGD(model.named_parameters(), settings.momentum, settings.decay)
+        super().__init__(model, optimiser, count, settings.schedule(count))
+        self.detector, self.samples, self.proposals_of, self.settings = model, samples, proposals_of, settings
+        model.sigma = settings.sigma
+        self.figures = (*model.loss_names, "foreground")
+        self.order, self.position = np.zeros(0, np.int64), 0
+        self.new: tuple[str, ...] = ()
+        self.said = ""
+
+    def next_batch(self) -> Batch:
+        """The next images in the epoch's random order; a new epoch draws a new order."""
+        rng, images, chosen = self.model.rng, len(self.samples), list[Sample]()
+        while len(chosen) < self.settings.images_of_a_step(images):
+            if self.position == len(self.order):
+                self.order, self.position = rng.permutation(images), 0
+            chosen.append(self.samples[int(self.order[self.position])])
+            self.position += 1
+        return make_batch(
+            chosen,
+            self.proposals_of,
+            self.detector.architecture.preprocessing,
+            self.settings.sampling,
+            self.detector.statistics,
+            rng,
+            self.settings.flip,
+        )
+
+    def learn(self, lr: float) -> dict[str, float]:
+        """The losses of the next minibatch, and the share of foreground among its RoIs."""
+        batch, self.said = self.next_batch(), ""
+        if not len(batch.labels):  # images without a single usable RoI teach nothing
+            return dict.fromkeys(self.figures, 0.0)
+        if self.new:
+            self.said, self.new = fit_first_weights(self.detector, batch, self.new), ()
+        losses = train_step(self.model, self.optimiser, batch, lr)
+        return losses | {"foreground": float((batch.labels > 0).mean())}
