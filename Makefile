@@ -45,7 +45,8 @@ $(VENV)/.installed: pyproject.toml
 # The README's picture: nine of the demo's test scenes, which it has never seen, with what the detector finds on them.
 picture: $(VENV)/.installed
 	$(BIN)/minircnn detect runs/demo $(foreach n,1 2 3 4 5 6 7 8 9,runs/demo/scenes/test/image/00000$(n).jpg) \
-		--out runs/demo/found --sheet docs/detections.jpg
+		--out runs/demo/found
+	$(BIN)/python tests/tools/contact_sheet.py docs/detections.jpg runs/demo/found/*.jpg
 
 clean:
 	rm -rf docs/_build docs/_examples docs/_extra docs/gallery $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -12,7 +12,7 @@ import numpy as np
 from minircnn.base.errors import InputError
 from minircnn.boxes import encode_boxes, iou_matrix
 
-MOST_ROIS = 100_000  # of one image: more than any search proposes
+MAX_ROIS = 100_000  # of one image: more than any search proposes
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SamplingSettings:
     background_iou_high: float = 0.5
 
     @property
-    def most_foreground(self) -> int:
+    def max_foreground(self) -> int:
         """Foreground RoIs of one image at most."""
         return round(self.rois_per_image * self.foreground_fraction)
 
@@ -47,9 +47,9 @@ class SamplingSettings:
         for name in ("foreground_fraction", "foreground_iou", "background_iou_low", "background_iou_high"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} should lie in [0, 1], not {getattr(self, name)}")
-        if not 1 <= self.rois_per_image <= MOST_ROIS:
-            raise InputError(f"rois_per_image should be 1 to {MOST_ROIS}, not {self.rois_per_image}")
-        if self.most_foreground < 1:
+        if not 1 <= self.rois_per_image <= MAX_ROIS:
+            raise InputError(f"rois_per_image should be 1 to {MAX_ROIS}, not {self.rois_per_image}")
+        if self.max_foreground < 1:
             raise InputError(
                 f"rois_per_image is {self.rois_per_image}, of which {self.foreground_fraction:.0%} may be foreground: "
                 f"not one; give at least {math.ceil(1 / max(self.foreground_fraction, 1e-6))}"
@@ -143,7 +143,7 @@ def sample_rois(
     background = np.flatnonzero((overlap >= settings.background_iou_low) & (overlap < settings.background_iou_high))
     if len(truth) == 0:  # nothing to overlap: the whole image is background
         background = np.arange(len(candidates))
-    foreground = _draw(foreground, settings.most_foreground, rng)
+    foreground = _draw(foreground, settings.max_foreground, rng)
     background = _draw(background, settings.rois_per_image - len(foreground), rng)
 
     chosen = np.concatenate([foreground, background])

@@ -238,7 +238,7 @@ def test_preprocessing_that_cannot_be_meant_is_refused(changed):
 def test_too_few_rois_for_one_foreground_are_refused(count):
     with pytest.raises(ValueError, match=f"rois_per_image .* {count}"):
         SamplingSettings(rois_per_image=count)
-    assert SamplingSettings(rois_per_image=4).most_foreground == 1
+    assert SamplingSettings(rois_per_image=4).max_foreground == 1
 
 
 def test_what_has_one_meaning_only_is_taken():

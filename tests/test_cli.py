@@ -243,10 +243,10 @@ def test_detect_writes_over_no_input(model_file, photographs):
     assert {path.name: path.read_bytes() for path in photographs.iterdir()} == before
 
 
-@pytest.mark.parametrize("name", ["0002-b.jpg", "images.json", "detections.json", "sheet.jpg"])
+@pytest.mark.parametrize("name", ["0002-b.jpg", "images.json", "detections.json"])
 def test_detect_writes_over_nothing_that_it_did_not_make(model_file, photographs, tmp_path, name):
     out = tmp_path / "found"
-    command = ["detect", model_file, photographs, "--out", out, "--sheet", out / "sheet.jpg"]
+    command = ["detect", model_file, photographs, "--out", out]
     assert minircnn(*command).returncode == 0
     assert minircnn(*command).returncode == 0  # its own files it may
     (out / name).write_bytes((photographs / "a.jpg").read_bytes())
@@ -467,6 +467,25 @@ def test_a_stopped_pretraining_says_how_to_go_on(tmp_path):
     assert process.returncode == 130
     assert f"what is done is in {unfinished}. Go on with: minircnn pretrain --crops 3200000 --out" in rest
     assert [path.name for path in tmp_path.iterdir()] == [unfinished.name]
+
+
+# Weights
+
+
+def test_weights_that_are_a_page_or_a_pointer_are_named_for_what_they_are(tmp_path):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4d7a" * 16 + b"\nsize 553433881\n"
+    page = b"\n<!DOCTYPE html><html><title>Sign in</title></html>"
+    cases = {
+        "pointer": (pointer, "Git LFS"),
+        "page": (page, "web page"),
+        "array": (b"\x93NUMPY\x01\x00", "numpy.savez"),
+    }
+    for name, (content, words) in cases.items():
+        path = tmp_path / f"{name}.pth"
+        path.write_bytes(content + bytes(100))
+        out = str(tmp_path / "o.safetensors")
+        done = minircnn("weights", "convert", path, "--out", out)
+        assert_one_sentence(done, words)
 
 
 # Where the package lies in a place that nobody may write to

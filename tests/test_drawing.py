@@ -116,14 +116,3 @@ def test_name_in_another_script_is_written_or_numbered():
 def test_font_that_cannot_be_opened_is_passed_over(tmp_path):
     (tmp_path / "broken.ttf").write_bytes(b"no font")
     assert drawing._characters(str(tmp_path / "broken.ttf")) == frozenset()
-
-
-def test_a_contact_sheet_fits_each_picture_into_its_square():
-    pictures = [np.full((h, w, 3), value, np.uint8) for h, w, value in ((20, 40, 10), (90, 30, 60), (50, 50, 110))]
-    sheet = drawing.contact_sheet(pictures, side=40, gap=4)
-    assert sheet.shape == (84, 84, 3)  # two across, two down
-    assert (sheet[10:30, :40] == 10).all()  # 40 wide, 20 high, in the middle of its square
-    assert (sheet[:9, :40] == 255).all()
-    assert (sheet[:40, 44 + 14 : 44 + 26] == 60).all()
-    assert (sheet[44:, :40] == 110).all()
-    assert (sheet[44:, 44:] == 255).all()

@@ -23,7 +23,7 @@ from minircnn.fashion.materials import (
     bundled_photographs,
     idx_garments,
 )
-from minircnn.fashion.scenes import MOST_HIDDEN, compose_scene
+from minircnn.fashion.scenes import MAX_HIDDEN, compose_scene
 
 
 def _files(folder):
@@ -152,7 +152,7 @@ def test_box_is_tight_around_the_whole_garment(composed):
 
 def test_garments_are_inside_and_not_hidden_too_much(composed):
     hidden = [item.hidden for _, items in composed for item in items]
-    assert max(hidden) <= MOST_HIDDEN
+    assert max(hidden) <= MAX_HIDDEN
     assert max(hidden) > 0.1  # some garments do hide others
     for _, items in composed:
         for item in items:

@@ -43,7 +43,8 @@ def test_what_is_synced_is_open_for_writing(tmp_path, monkeypatch):
     fcntl = pytest.importorskip("fcntl")
     modes = []
     monkeypatch.setattr(os, "fsync", lambda fd: modes.append(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE))
-    write_bytes(tmp_path / "a", b"content", durable=True)
+    with written_whole(tmp_path / "a") as temporary:
+        temporary.write_bytes(b"content")
     assert modes == [os.O_RDWR]
 
 

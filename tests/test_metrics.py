@@ -332,7 +332,7 @@ def test_matching_by_hand():
         (3, 0.49, 0, 100, 50, 150),  # 3: right, but below the score
         (3, 0.70, 150, 0, 190, 40),  # 4: nothing there
     )
-    assert match_image(found, truth, 0.5, 0.5) == [(1, 0), (2, 1), (4, NOTHING), (0, NOTHING), (NOTHING, 2)]
+    assert match_image(found, truth) == [(1, 0), (2, 1), (4, NOTHING), (0, NOTHING), (NOTHING, 2)]
     matrix = confusion_matrix([found], [truth], 3)
     expected = np.zeros((4, 4), int)
     expected[1, 2] = expected[2, 2] = expected[0, 3] = expected[0, 1] = expected[3, 0] = 1
@@ -347,7 +347,7 @@ def test_matching_takes_the_free_truth_of_highest_iou():
 
 def test_matching_includes_both_thresholds():
     truth, found = _truth((1, 0, 0, 10, 10)), _found((1, 0.5, 0, 0, 10, 5))
-    assert match_image(found, truth, 0.5, 0.5) == [(0, 0)]
+    assert match_image(found, truth) == [(0, 0)]
 
 
 def test_confusion_rows_hold_every_truth_and_columns_every_detection():

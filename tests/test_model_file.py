@@ -5,11 +5,13 @@ import struct
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save_file
 
 from minircnn.base.errors import InputError
 from minircnn.models import FastRCNN, vgg_small
 from minircnn.targets import OffsetStatistics
 from minircnn.training.checkpoint import load_checkpoint
+from minircnn.weights import model_file
 from minircnn.weights.model_file import load_model, save_model, write_tensors
 
 
@@ -43,14 +45,21 @@ def test_a_single_changed_bit_is_found(content, place, tmp_path):
 
 
 def redescribed(content, change):
-    """The file with another description and no checksum, as an editor of metadata might leave it."""
+    """The file with another description and the checksum of that, as another program might write it."""
     length = struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8 : 8 + length])
     description = json.loads(header["__metadata__"]["minircnn"])
-    header["__metadata__"] = {"minircnn": json.dumps(change(description) or description)}
+    text = json.dumps(change(description) or description)
+    header["__metadata__"] = {"minircnn": text, "crc32": model_file._checksum(load(content), text)}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + content[8 + length :]
+
+
+def test_a_checksum_cannot_be_stripped(content, tmp_path):
+    save_file(load(content), tmp_path / "m.safetensors", metadata=_metadata(content))
+    with pytest.raises(InputError, match=r"m\.safetensors is damaged"):
+        load_model(tmp_path / "m.safetensors")
 
 
 DAMAGES = {
@@ -91,9 +100,8 @@ def test_weights_that_are_not_finite_are_neither_written_nor_read(value, tmp_pat
         save_model(path, model)
     assert path.read_bytes() == before
     tensors = {name: parameter.value for name, parameter in model.named_parameters()}
-    from safetensors.numpy import save_file
-
-    save_file(tensors, path, metadata=_metadata(before))
+    text = _metadata(before)["minircnn"]
+    save_file(tensors, path, metadata={"minircnn": text, "crc32": model_file._checksum(tensors, text)})
     with pytest.raises(InputError, match=r"fc7\.weight holds values that are not finite"):
         load_model(path)
 

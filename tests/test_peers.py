@@ -1,7 +1,5 @@
 """Whom the benchmark compares with: named where missing, and computing the same where not."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -21,19 +19,6 @@ def test_a_missing_peer_is_named_with_what_installs_it(monkeypatch):
     assert list(peers.chosen_peers("none")) == []
     with pytest.raises(InputError, match="the peers are: torch, onnxruntime"):
         list(peers.chosen_peers("caffe"))
-
-
-@pytest.mark.parametrize("python", ["/no/such/python", sys.executable])
-def test_an_interpreter_without_torchvision_is_one_sentence(python):
-    arguments = ["--only", "roi_pool forward 128", "--against", "none", "--torchvision-python", python]
-    done = subprocess.run(
-        [sys.executable, "-m", "minircnn", "bench", *arguments], capture_output=True, text=True, check=False
-    )
-    if done.returncode == 0:
-        pytest.skip("this interpreter has a torchvision that works")
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: --torchvision-python {python}")
-    assert len(done.stderr.strip().splitlines()) == 1
 
 
 NARROW = replace(vgg16(), blocks=((5,), (7,), (6, 8), (9,)))

@@ -29,8 +29,8 @@ def photographs(tmp_path, rng):
     return folder
 
 
-def opened(out, images, model="one", score=0.5, sheet=None):
-    return PictureFolder(out, list_images(images, out)[0], ("hat", "scarf"), {"model": model}, score, sheet)
+def opened(out, images, model="one", score=0.5):
+    return PictureFolder(out, list_images(images, out)[0], ("hat", "scarf"), {"model": model}, score)
 
 
 def do(folder, most=99):

@@ -1,4 +1,4 @@
-"""The room kernels work in: arrays of the size asked for, that share nothing, whatever was asked before."""
+"""The workspace kernels work in: arrays of the size asked for, that share nothing, whatever was asked before."""
 
 import numpy as np
 from hypothesis import given
@@ -21,10 +21,10 @@ def test_arrays_have_the_size_asked_for_and_share_nothing(calls, double):
 
 
 def test_rooms_are_apart():
-    first, second = scratch(np.float32, 100, room="a")[0], scratch(np.float32, 100, room="b")[0]
+    first, second = scratch(np.float32, 100, workspace="a")[0], scratch(np.float32, 100, workspace="b")[0]
     first[:], second[:] = 1, 2
     assert (first == 1).all()
-    assert scratch(np.float32, 100, room="a")[0].ctypes.data == first.ctypes.data
+    assert scratch(np.float32, 100, workspace="a")[0].ctypes.data == first.ctypes.data
 
 
 def test_large_room_is_asked_for_once():

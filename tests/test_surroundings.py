@@ -222,7 +222,7 @@ def test_a_chart_is_drawn_over_benchs_own_files_alone(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
     (tmp_path / "notes.svg").write_text("<svg/>")
     for name in ("photo.png", "notes.svg"):
-        with pytest.raises(InputError, match="was not drawn by minircnn bench"):
+        with pytest.raises(InputError, match="was not written by minircnn bench"):
             check_plot(tmp_path / name)
     row = Row("conv", 1.0, {"torch": 2.0}, 2.0, None, None, None, "")
     for name in ("a.png", "a.svg", "a.pdf"):

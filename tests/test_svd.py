@@ -75,7 +75,7 @@ def test_the_command_writes_a_file_and_never_over_one(model, tmp_path):
     assert "fc6:" in done.stdout
     for arguments, words in (
         ([tmp_path / "m.safetensors", "--out", tmp_path / "s.safetensors"], "is there already"),
-        ([tmp_path / "m.safetensors", "--out", tmp_path / "x" / "s.safetensors"], "is not a folder"),
+        ([tmp_path / "m.safetensors", "--out", tmp_path / "s.safetensors" / "s.safetensors"], "is a file"),
         ([tmp_path / "m.safetensors", "--out", tmp_path / "s.pth"], "should end in .safetensors"),
         ([tmp_path / "m.safetensors", "--fc6", 0, "--out", tmp_path / "t.safetensors"], "not between 1"),
         ([tmp_path / "s.safetensors", "--out", tmp_path / "t.safetensors"], "compressed already"),

@@ -12,11 +12,11 @@ import os
 import shlex
 import stat
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from minircnn.base.errors import InputError
 
@@ -66,9 +66,9 @@ def sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def write_bytes(path: Path, content: bytes, remedy: str = REMEDY, durable: bool = False) -> None:
+def write_bytes(path: Path, content: bytes, remedy: str = REMEDY) -> None:
     """Write whole or not at all."""
-    with written_whole(path, remedy, durable) as temporary:
+    with written_whole(path, remedy, durable=False) as temporary:
         temporary.write_bytes(content)
 
 
@@ -137,6 +137,38 @@ def _json(path: Path, remedy: str) -> object:
         raise InputError(f"{path} is not valid JSON ({error}); {remedy}") from None
 
 
+def check_target(
+    path: Path,
+    option: str,
+    suffixes: tuple[str, ...] = (),
+    made_by: str = "",
+    is_own: Callable[[Path], bool] | None = None,
+) -> None:
+    """InputError unless a file may be written at `path`: before the work, and nothing is made yet.
+
+    Parameters
+    ----------
+    option : which gave the path, "--out"
+    suffixes : it should have one of these; any if none
+    made_by, is_own : who writes such files, and whether one that stands there is theirs and may be written over;
+        without the two, nothing may stand there
+    """
+    if suffixes and path.suffix.lower() not in suffixes:
+        *others, last = suffixes
+        wanted = f"{', '.join(others)} or {last}" if others else last
+        raise InputError(f"{option} should end in {wanted}, not {path.name!r}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give {option} a file")
+    if path.parent.is_file():
+        raise InputError(f"{path} cannot be made ({path.parent} is a file); choose another {option}")
+    if not path.parent.is_dir():
+        check_creatable(path.parent)
+    if path.exists() and is_own is None:
+        raise InputError(f"{path} is there already; choose another {option}")
+    if path.exists() and is_own is not None and not is_own(path):
+        raise InputError(f"{path} is there already and was not written by {made_by}; choose another {option}")
+
+
 def check_creatable(folder: Path) -> None:
     """InputError unless a folder that is not there yet could be made; makes nothing."""
     above = nearest(folder.absolute().parent)
@@ -171,9 +203,6 @@ def shell_words(words: list[str]) -> str:
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
-_held: dict[Path, int] = {}  # lock files of this process, and how many blocks hold each
-
-
 @contextmanager
 def locked(path: Path, taken: str) -> Iterator[None]:
     """Hold a lock file within the block, for this process; makes missing folders.
@@ -185,62 +214,21 @@ def locked(path: Path, taken: str) -> Iterator[None]:
     InputError : another process holds it; `taken` says of what
     """
     path = path.absolute()
-    if path in _held:
-        _held[path] += 1
-        try:
-            yield
-        finally:
-            _held[path] -= 1
-        return
-    file = _take(path, taken)
-    _held[path] = 1
-    try:
-        yield
-    finally:
-        del _held[path]
-        if os.name == "nt":  # which removes no open file
-            file.close()
-        with suppress(OSError):  # elsewhere while it is held: whoever opened it meanwhile sees that and asks again
-            path.unlink()
-        file.close()
-
-
-def _take(path: Path, taken: str) -> IO[bytes]:
+    lock = FileLock(path, timeout=0, thread_local=False, is_singleton=True)
+    nested = lock.is_locked
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            file = open(path, "a+b")  # noqa: SIM115 (held for as long as the lock is)
-            if not _lock(file):
-                file.seek(0)
-                holder = file.read(32).decode(errors="replace").strip()
-                file.close()
-                raise InputError(f"{taken}{f' (number {holder})' if holder else ''}; wait for it or stop it first")
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                file.truncate(0)
-                file.write(f"{os.getpid()}\n".encode())
-                file.flush()
-                return file
-            file.close()  # the former holder removed it between our opening and locking it
+        lock.acquire()
+    except Timeout:
+        holder = path.read_text(errors="replace").strip() if os.name != "nt" and path.is_file() else ""
+        raise InputError(f"{taken}{f' (number {holder})' if holder else ''}; wait for it or stop it first") from None
     except OSError as error:
         raise InputError(f"{path.parent} cannot be written ({reason(error)}); choose another folder") from None
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Take the system's lock on an open file; False if another process has it."""
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(1 << 20)  # a byte beyond the content, which others may still read
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-            return False
-        if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):  # a file system without locks
-            return True
-        raise
-    return True
+        if not nested and os.name != "nt":  # Windows lets nobody write to a locked file, nor remove it
+            path.write_text(f"{os.getpid()}\n")
+        yield
+    finally:
+        if not nested and os.name != "nt":  # while it is held: whoever opened it meanwhile sees that it is gone
+            path.unlink(missing_ok=True)
+        lock.release()

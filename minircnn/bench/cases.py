@@ -67,7 +67,9 @@ def convolution(name: str, shape: tuple[int, int, int, int], direction: str, pee
     ours = {
         "forward": lambda: layer.forward(x),
         "dx": lambda: conv3x3_backward_x(dy, w),
-        "dw": lambda: conv3x3_backward_w(dy, x) if layer.way == "winograd" else conv_rows_backward_w(dy, x, w.shape, 1),
+        "dw": lambda: (
+            conv3x3_backward_w(dy, x) if layer.algorithm == "winograd" else conv_rows_backward_w(dy, x, w.shape, 1)
+        ),
     }[direction]
     theirs = peers.torch("convolution", x, dy, w, b, direction)
     return Case(name, ours, theirs, float(H * W * 9 * C * OC), _convolution_error(C, OC, direction))

@@ -3,7 +3,6 @@
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -45,10 +44,9 @@ def is_installed(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Peers:
-    """The peers of one run: `names` of those installed, and an interpreter that has torchvision."""
+    """The peers of one run: `names` of those installed."""
 
     names: tuple[str, ...] = ()
-    torchvision_python: Path | None = None
 
     def torch(self, what: str, *arguments: object) -> dict[str, Work]:
         """PyTorch's `what` of `torch_peer.py`, or nothing."""
@@ -82,13 +80,7 @@ class Peers:
     def roi_pool(
         self, features: np.ndarray, rois: np.ndarray, dpooled: np.ndarray, backward: bool
     ) -> tuple[dict[str, Work], str]:
-        """torchvision's kernel where an interpreter has it, else what PyTorch's own operators can do; and which."""
-        if self.torchvision_python is not None:
-            from minircnn.bench.torchvision_peer import roi_pool
-
-            return roi_pool(self.torchvision_python, features, rois, dpooled, backward), ""
+        """torchvision's kernel where that is installed, else what PyTorch's own operators can do; and which."""
         works = self.torch("roi_pool", features, rois, dpooled, backward)
-        return (
-            works,
-            "PyTorch has no RoI pooling: adaptive_max_pool2d of each RoI's cells stands for it" if works else "",
-        )
+        stands = any("adaptive" in name for name in works)
+        return works, "without torchvision: adaptive_max_pool2d of each RoI's cells stands for RoI pooling" * stands

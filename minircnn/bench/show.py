@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from minircnn.base.errors import InputError
-from minircnn.base.files import check_creatable, written_whole
+from minircnn.base.files import check_target, written_whole
 from minircnn.bench.measure import Row
 
 MADE_BY = "minircnn bench"  # in a chart's metadata: only such files are ever written over
@@ -69,11 +68,4 @@ def save_plot(path: Path, rows: Sequence[Row], title: str) -> None:
 
 def check_plot(path: Path) -> None:
     """`--plot FILE`, before the work: InputError where it cannot be written, or is a file of somebody else's."""
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InputError(f"--plot should end in .png, .svg or .pdf, not {path.name!r}")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give --plot a file")
-    if not path.parent.is_dir():
-        check_creatable(path.parent)
-    if path.exists() and MADE_BY.encode() not in path.read_bytes():
-        raise InputError(f"{path} is there already and was not drawn by {MADE_BY}; choose another --plot")
+    check_target(path, "--plot", (".png", ".svg", ".pdf"), MADE_BY, lambda file: MADE_BY.encode() in file.read_bytes())

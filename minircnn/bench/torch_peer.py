@@ -1,8 +1,12 @@
 """The same work in PyTorch, in both memory layouts where that makes a difference; the faster counts.
 
-PyTorch has no RoI pooling: its adaptive max-pool over each RoI's cells stands for it, which does the same work with
-slightly other bins. The arrays come in this project's layout and are put into PyTorch's before the clock starts.
+PyTorch has no RoI pooling. torchvision has, where it is installed; else an adaptive max-pool over each RoI's cells
+stands for it, which does the same work with slightly other bins. The arrays come in this project's layout and are put
+into PyTorch's before the clock starts.
 """
+
+from contextlib import suppress
+from functools import partial
 
 import numpy as np
 import torch
@@ -115,12 +119,17 @@ def max_pool(x: np.ndarray, dy: np.ndarray) -> dict[str, Work]:
 
 
 def roi_pool(features: np.ndarray, rois: np.ndarray, dpooled: np.ndarray, backward: bool) -> dict[str, Work]:
-    """Adaptive max-pooling of each RoI: what stands for RoI pooling."""
+    """torchvision's, or where it is not installed adaptive max-pooling of each RoI, which stands for it."""
     name, x = "torch adaptive_max_pool2d", _map(features, torch.contiguous_format)
+    pool = partial(_pool, x, rois, 16)
+    with suppress(ImportError):
+        from torchvision.ops import roi_pool
+
+        name, pool = "torchvision", partial(roi_pool, x, torch.from_numpy(rois.astype(np.float32)), (7, 7), 1 / 16)
     if not backward:
-        return {name: torch.no_grad()(lambda: _pool(x, rois, 16))}
+        return {name: torch.no_grad()(pool)}
     x.requires_grad_()
-    pooled, upstream = _pool(x, rois, 16), _map(dpooled, torch.contiguous_format)
+    pooled, upstream = pool(), _map(dpooled, torch.contiguous_format)
     return {name: lambda: torch.autograd.grad(pooled, x, upstream, retain_graph=True)}
 
 

@@ -16,9 +16,6 @@ def bench(
             help="Peers, comma-separated, of torch, onnxruntime, openvino, ncnn, mnn, tensorflow, jax; all; or none."
         ),
     ] = "torch",
-    torchvision_python: Annotated[
-        Path | None, typer.Option(help="A Python whose torchvision the RoI pooling is compared with.")
-    ] = None,
     only: Annotated[str | None, typer.Option(help='Only rows whose name holds this, as "conv3_1" or "dx".')] = None,
     memory: Annotated[bool, typer.Option("--memory", help="Also the peak memory of a VGG16 training step.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Three runs each, and no row of a second or more.")] = False,
@@ -44,7 +41,7 @@ def bench(
             names.append(name)
         else:
             print(f"{name} is not installed and is left out: {remedy}")
-    peers = Peers(tuple(names), torchvision_python)
+    peers = Peers(tuple(names))
     cases = all_cases(peers)
     chosen = [name for name in cases if only is None or only in name]
     if not chosen:

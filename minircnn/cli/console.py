@@ -206,21 +206,19 @@ MADE_BY = "made_by"
 
 def check_figures(path: Path | None) -> None:
     """`--json FILE`, before the work: InputError where it cannot be written, or is a file of somebody else's."""
-    from minircnn.base.files import check_creatable, read_json
+    from minircnn.base.files import check_target
 
-    if path is None:
-        return
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give --json a file")
-    if not path.parent.is_dir():
-        check_creatable(path.parent)
-    if path.exists():
-        try:
-            own = MADE_BY in read_json(path, "")
-        except InputError:
-            own = False
-        if not own:
-            raise InputError(f"{path} is there already and was not written by minircnn; choose another --json")
+    if path is not None:
+        check_target(path, "--json", made_by="minircnn", is_own=_holds_figures)
+
+
+def _holds_figures(path: Path) -> bool:
+    from minircnn.base.files import read_json
+
+    try:
+        return MADE_BY in read_json(path, "")
+    except InputError:
+        return False
 
 
 def write_figures(path: Path | None, command: str, content: dict) -> None:

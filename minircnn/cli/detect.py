@@ -20,7 +20,6 @@ def detect(
     score: Annotated[
         float, typer.Option(min=0, max=1, help="Draw what scores at least this; the JSON holds all from 0.05.")
     ] = 0.5,
-    sheet: Annotated[Path | None, typer.Option(help="All pictures on one, a JPEG file.")] = None,
 ) -> None:
     """Find garments in photographs: pictures with boxes, classes and scores, and a JSON in COCO's results form.
 
@@ -40,7 +39,7 @@ def detect(
 
     detector = load_model(model)
     paths, left_out, failed = list_images(images, out)
-    folder = PictureFolder(out, paths, detector.class_names, {"model": sha256(model_path(model))}, score, sheet)
+    folder = PictureFolder(out, paths, detector.class_names, {"model": sha256(model_path(model))}, score)
     for sentence in left_out:
         print(f"left out: {sentence}")
     for sentence in folder.notes:
@@ -71,7 +70,6 @@ def detect(
             folder.write_lists()
         if fault:
             raise InputError(f"{fault}, then go on with: {shell_words(this_command())} ({folder.saved()})")
-        folder.write_sheet()
     for path, names in folder.lines():
         print(f"{path}: {names or 'nothing'}")
     print(f"{folder.count} of {len(paths)} pictures, detections.json and images.json are in {out}")

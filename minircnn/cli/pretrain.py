@@ -24,9 +24,9 @@ def pretrain(
 
     Example: minircnn pretrain --fashion-mnist fashion-mnist --out runs/backbone.safetensors
     """
-    from minircnn.base.files import locked, shell_words
+    from minircnn.base.files import check_target, locked, shell_words
     from minircnn.fashion.crops import CROP_CLASSES, CropMaterial
-    from minircnn.tasks.pretrain import CROPS_PER_STEP, TEST_CROPS, Pretraining, check_out
+    from minircnn.tasks.pretrain import CROPS_PER_STEP, TEST_CROPS, Pretraining
     from minircnn.training.loop import Interrupted
     from minircnn.training.warm_up import warm_up
 
@@ -36,7 +36,7 @@ def pretrain(
         raise InputError(f"--crops should be {CROPS_PER_STEP} to 1,000,000,000, not {crops}")
     if not 0 <= seed < 2**128:
         raise InputError(f"--seed should be at least 0, not {seed}")
-    check_out(out)
+    check_target(out, "--out", (".safetensors",))
     try:
         material = CropMaterial.training(fashion_mnist)
         lock = locked(out.with_name(f"{out.name}.lock"), f"{out} is being made by another minircnn process")

@@ -99,7 +99,7 @@ def train(
     from minircnn.training.warm_up import warm_up
 
     if weights is not None and weights.startswith(("http:", "https:")):
-        raise InputError("--weights takes a file; download it first, with: minircnn weights fetch URL")
+        raise InputError("--weights takes a file; download it first, with: curl -L -O URL")
     folder = RunFolder(run)
 
     def go_on() -> list[str]:

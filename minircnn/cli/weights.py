@@ -24,7 +24,7 @@ Pixels = Annotated[
 ]
 
 app = typer.Typer(
-    help="Download files of weights, look into them, convert, check and compress them.",
+    help="Look into files of weights, convert, check and compress them.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -47,10 +47,11 @@ def svd(
 
     Example: minircnn weights svd runs/first --fc6 1024 --fc7 256 --out small.safetensors
     """
+    from minircnn.base.files import check_target
     from minircnn.weights.model_file import load_model, save_model
     from minircnn.weights.svd import compress, usual_ranks
 
-    _check_new(out)
+    check_target(out, "--out", (".safetensors",))
     detector = load_model(model)
     usual6, usual7 = usual_ranks(*detector.architecture.hidden)
     smaller, shares = compress(detector, usual6 if fc6 is None else fc6, usual7 if fc7 is None else fc7)
@@ -117,13 +118,14 @@ def convert(
 
     Example: minircnn weights convert VGG_ILSVRC_16_layers.caffemodel --out vgg16.safetensors
     """
+    from minircnn.base.files import check_target
     from minircnn.models import vgg16
     from minircnn.weights.foreign.convert import convert as write
     from minircnn.weights.foreign.detector import read_detector
     from minircnn.weights.foreign.vgg16 import read_vgg16
     from minircnn.weights.model_file import save_model
 
-    _check_new(out)
+    check_target(out, "--out", (".safetensors",))
     found = read_vgg16(file, vgg16(), pixels=pixels)
     for note in found.notes:
         print(f"note: {note}")
@@ -199,29 +201,6 @@ def _check_convolutions(file: Path, found: "Pretrained") -> None:
     print("these pixels serve: photographs are told apart (the order of the channels matters too little to show here)")
 
 
-@app.command()
-@one_sentence
-def fetch(
-    url: Annotated[str, typer.Argument(help="http:// or https://, with the file's name at its end.")],
-    out: Annotated[Path | None, typer.Option(help="Where to; by default the file's own name, here.")] = None,
-    sha256: Annotated[str | None, typer.Option(help="What it should begin with; else nothing is kept.")] = None,
-) -> None:
-    """Download a file of weights, whole or not at all, and tell its SHA-256.
-
-    Example: minircnn weights fetch https://download.pytorch.org/models/vgg16-397923af.pth
-    """
-    from minircnn.cli.console import Console, on_interrupt
-    from minircnn.weights.fetch import fetch as download
-    from minircnn.weights.fetch import name_of
-
-    out = out or Path(name_of(url))
-    with Console() as console, on_interrupt("nothing is kept"):
-        digest, words = download(
-            url, out, sha256, lambda there, whole: console("downloading", there >> 20, max(there, whole) >> 20, "MB")
-        )
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}, {words}")
-
-
 def _print_own(file: Path, tensors: dict, description: dict, digest: str) -> None:
     """What a file that minircnn wrote says of itself."""
     kind = description.get("kind", "checkpoint" if "training" in description else "detector")
@@ -237,12 +216,3 @@ def _print_own(file: Path, tensors: dict, description: dict, digest: str) -> Non
         print(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
     for name, array in tensors.items():
         print(f"  {name:26} {array.dtype!s:9} {array.shape}")
-
-
-def _check_new(out: Path) -> None:
-    if out.suffix != ".safetensors":
-        raise InputError(f"--out should end in .safetensors, not {out.name!r}")
-    if out.exists():
-        raise InputError(f"{out} is there already; choose another --out")
-    if not out.parent.is_dir():
-        raise InputError(f"{out.parent} is not a folder; make it, or choose another --out")

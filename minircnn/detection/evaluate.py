@@ -69,15 +69,17 @@ def evaluate_model(
     return evaluate_detections(detections, truths, model.class_names), detections, truths
 
 
+TIMED = 25  # images at most
+
+
 def time_parts(
     model: FastRCNN,
     samples: Sequence[Sample],
     proposal_settings: ProposalSettings | None = None,
     settings: DetectionSettings | None = None,
-    most: int = 25,
     seconds: float = 10.0,
 ) -> dict[str, float]:
-    """What detecting one image costs from its pixels on, proposals included: medians over the first `most` samples.
+    """What detecting one image costs from its pixels on, proposals included: medians over the first `TIMED` samples.
 
     After `seconds` no further image is begun, so large photographs, whose search takes seconds, keep nobody waiting.
 
@@ -88,7 +90,7 @@ def time_parts(
     settings, proposal_settings = settings or DetectionSettings(), proposal_settings or ProposalSettings()
     rows: list[np.ndarray] = []
     end = time.perf_counter() + seconds
-    for index in range(min(most, len(samples))):
+    for index in range(min(TIMED, len(samples))):
         if rows and time.perf_counter() > end:
             break
         image = read_image(samples[index].image_path)

@@ -13,7 +13,7 @@ from string import Template
 
 import minircnn
 from minircnn.base.errors import InputError
-from minircnn.base.files import check_creatable, write_text
+from minircnn.base.files import check_target, write_text
 from minircnn.data.formats.deepfashion2 import DEEPFASHION2_CLASSES
 from minircnn.explain.capture import CapturedStep, capture_step
 from minircnn.explain.model_screen import model_data
@@ -51,12 +51,7 @@ def write_page(out: Path, language: str = "en", model: Path | None = None, image
     if (model is None) != (image is None):
         missing = "--image FILE" if image is None else "--model RUN"
         raise InputError(f"a step of a trained model needs the model and an image: give {missing} as well")
-    if out.is_dir():
-        raise InputError(f"{out} is a folder; give --out a file")
-    if not out.parent.is_dir():
-        check_creatable(out.parent)
-    if out.exists() and not _is_own(out):
-        raise InputError(f"{out} is there already and was not written by minircnn explain; choose another --out")
+    check_target(out, "--out", made_by="minircnn explain", is_own=_is_own)
     step = None if model is None or image is None else capture_step(model, image, down_to_the_image=True)
     write_text(out, page(language, worked_example(), step))
 

@@ -23,7 +23,7 @@ LONG_SIDE = (0.6, 1.0)  # of the garment, as a share of the crop's side
 CUT_OFF = 0.12  # of the crop's side: how far the garment may reach beyond each border
 NEIGHBOUR = 0.4  # probability that another garment reaches in
 NEIGHBOUR_AWAY = (0.55, 0.85)  # from the middle of one garment to that of the other, in sides of the crop
-MOST_DEGREES = 20
+MAX_DEGREES = 20
 SCENE = 160  # pixels of the scene that a crop is taken from: how large the photograph shows behind it
 
 
@@ -111,7 +111,7 @@ def _draw(garments: Garments, label: int, side: int, rng: np.random.Generator) -
     """A random garment of a class in a random pose; another where there is too little of one."""
     while True:
         garment = garments.images[rng.choice(garments.by_class[label])]
-        cutout = draw_garment(garment, draw_pose(rng, side, LONG_SIDE, MOST_DEGREES))
+        cutout = draw_garment(garment, draw_pose(rng, side, LONG_SIDE, MAX_DEGREES))
         if cutout is not None:
             return cutout
 

@@ -26,7 +26,7 @@ from minircnn.fashion.materials import (
 from minircnn.fashion.scenes import Item, compose_scene
 
 LARGEST_SIZE = 4096  # pixels; beyond it a scene takes minutes and gigabytes
-MOST_IMAGES = 999_999  # of a split: file names have six digits
+MAX_IMAGES = 999_999  # of a split: file names have six digits
 SMALLEST_SIZE = 96  # pixels: the smallest garment would be 21 pixels long, and hard for a person to name
 JPEG_QUALITY = 95
 RECIPE = 1  # raise it when the same seed begins to give other scenes
@@ -100,9 +100,9 @@ def write_scenes(
 
 def _check_arguments(counts: dict[str, int], size: int, seed: int) -> None:
     ranges = {
-        "images": (counts["train"], 1, MOST_IMAGES),
-        "validation": (counts["validation"], 0, MOST_IMAGES),
-        "test": (counts["test"], 0, MOST_IMAGES),
+        "images": (counts["train"], 1, MAX_IMAGES),
+        "validation": (counts["validation"], 0, MAX_IMAGES),
+        "test": (counts["test"], 0, MAX_IMAGES),
         "size": (size, SMALLEST_SIZE, LARGEST_SIZE),
         "seed": (seed, 0, None),
     }

@@ -11,10 +11,10 @@ from minircnn.data.opencv import opencv
 from minircnn.fashion.garments import Cutout, Pose, draw_garment
 from minircnn.fashion.materials import CLASS_NAMES, Garments
 
-MOST_GARMENTS = 4
+MAX_GARMENTS = 4
 LONG_SIDE = (36 / 160, 90 / 160)  # of a garment, as a share of the scene's side
-MOST_DEGREES = 15
-MOST_HIDDEN = 0.3  # of a garment, by those laid later
+MAX_DEGREES = 15
+MAX_HIDDEN = 0.3  # of a garment, by those laid later
 SMALLEST_CROP = 0.4  # of the photograph's short side
 NOISE = (1.5, 7.0)  # standard deviation in grey levels
 PLACES = 12  # tries to lay a garment before another is drawn
@@ -59,7 +59,7 @@ def compose_scene(
     owner = np.full((size, size), -1, np.int8)  # which garment shows at each pixel
     areas: list[int] = []  # pixels of each whole garment
     laid: list[tuple[int, tuple[int, int, int, int]]] = []
-    for _ in range(rng.integers(1, MOST_GARMENTS + 1)):
+    for _ in range(rng.integers(1, MAX_GARMENTS + 1)):
         drawn = _draw_for(owner, areas, garments, rng)
         if drawn is None:
             continue
@@ -94,7 +94,7 @@ def _draw(garments: Garments, size: int, rng: np.random.Generator) -> tuple[int,
     """Draw a random garment of a random class in a random pose."""
     label = int(rng.integers(len(CLASS_NAMES)))
     garment = garments.images[rng.choice(garments.by_class[label])]
-    return label, draw_garment(garment, draw_pose(rng, size, LONG_SIDE, MOST_DEGREES))
+    return label, draw_garment(garment, draw_pose(rng, size, LONG_SIDE, MAX_DEGREES))
 
 
 def draw_pose(rng: np.random.Generator, size: int, long_side: tuple[float, float], most_degrees: float) -> Pose:
@@ -125,7 +125,7 @@ def _find_place(
     if height > size or width > size:
         return None
     showing = np.bincount(owner.ravel() + 1, minlength=len(areas) + 1)[1:]
-    least = (1 - MOST_HIDDEN) * np.array(areas)
+    least = (1 - MAX_HIDDEN) * np.array(areas)
     for _ in range(PLACES):
         x, y = int(rng.integers(size - width + 1)), int(rng.integers(size - height + 1))
         under = owner[y : y + height, x : x + width][cutout.mask]

@@ -17,7 +17,7 @@ import numpy as np
 
 DIRECTIONS = 4
 ENTRIES = 12
-MOST_DRAWS = 5  # directions drawn for each one wanted, where kinks get in the way
+MAX_DRAWS = 5  # directions drawn for each one wanted, where kinks get in the way
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ def check_gradient(
     if analytic.shape != x.shape:
         raise ValueError(f"{name}: the gradient has shape {analytic.shape} for an input of {x.shape}")
     typical = float(np.linalg.norm(analytic) / np.sqrt(analytic.size))
-    directions = (_unit(rng.standard_normal(x.shape)) for _ in range(MOST_DRAWS * DIRECTIONS))
+    directions = (_unit(rng.standard_normal(x.shape)) for _ in range(MAX_DRAWS * DIRECTIONS))
     along = _worst(loss_at, x, analytic, directions, DIRECTIONS, typical, step)
     largest = float(np.abs(analytic).max())
     wanted = min(ENTRIES, x.size)
-    indices = rng.permutation(x.size)[: MOST_DRAWS * ENTRIES]
+    indices = rng.permutation(x.size)[: MAX_DRAWS * ENTRIES]
     at_entries = _worst(loss_at, x, analytic, (_single(x.shape, i) for i in indices), wanted, largest, step)
     return CheckRow(name, along, at_entries)
 
@@ -118,8 +118,11 @@ def _relative(error: float, scale: float) -> float:
     return error / scale if scale > 0 else error
 
 
-def without_ties(shape: tuple[int, ...], rng: np.random.Generator, spacing: float = 0.01) -> np.ndarray:
+SPACING = 0.01  # between values, which no step of a check can overtake
+
+
+def without_ties(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """A shuffled, evenly spaced grid of values around 0, none at 0: no maximum or ReLU is near a kink."""
     size = int(np.prod(shape))
-    values = (np.arange(size) - size / 2 + 0.5) * spacing
+    values = (np.arange(size) - size / 2 + 0.5) * SPACING
     return rng.permutation(values).reshape(shape)

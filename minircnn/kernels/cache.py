@@ -38,8 +38,8 @@ def _ensure_cache_folder() -> bool:
     try:
         folders = {_cache_folder(source) for source in (Path(__file__), LOSSES)}
     except RuntimeError:  # "no locator available"
-        config.CACHE_DIR = passing = tempfile.mkdtemp(prefix="minircnn-kernels-")  # type: ignore[attr-defined]
-        atexit.register(shutil.rmtree, passing, ignore_errors=True)
+        config.CACHE_DIR = folder_of_its_own = tempfile.mkdtemp(prefix="minircnn-kernels-")  # type: ignore[attr-defined]
+        atexit.register(shutil.rmtree, folder_of_its_own, ignore_errors=True)
         return False
     with suppress(OSError):  # another process may be doing the same, or nobody may write here
         for folder in folders:

@@ -8,7 +8,7 @@ cells above each other are neighbours,
 
 and in it the cells under y[oh, ow] lie in one piece, KW*KH*C values from ow*KH*C on: the next output's begin KH*C later
 and overlap with them. `product_tile` reads them where they are. Backward, dw = Σ stripᵀ @ dy over all rows, and dx is
-the convolution of dy with the filters turned round.
+the convolution of dy with the filters flipped.
 """
 
 import numpy as np
@@ -120,13 +120,13 @@ def conv_rows_backward_x(dy: np.ndarray, w: np.ndarray, padding: int) -> np.ndar
     """dx alone, given dy (N, OH, OW, OC) and w (K, K, C, OC).
 
     y[oh] = Σ x[oh + kh - p] w[kh] turns into dx[h] = Σ dy[h + p - kh] w[kh]: with kh counted from the other end this
-    is a convolution of dy, padded by K - 1 - p, with w turned round and its C and OC exchanged.
+    is a convolution of dy, padded by K - 1 - p, with w flipped and its C and OC exchanged.
     """
     KH, KW, C, _ = w.shape
-    if KH != KW or padding > KH - 1:  # the turned kernel's padding would differ by side, or be negative
+    if KH != KW or padding > KH - 1:  # the flipped kernel's padding would differ by side, or be negative
         raise ValueError(f"dx by rows needs a square kernel and padding below its size, not {KH}×{KW}, {padding}")
-    turned = np.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
-    return conv_rows_forward(dy, turned, np.zeros(C, dy.dtype), KH - 1 - padding)
+    flipped = np.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
+    return conv_rows_forward(dy, flipped, np.zeros(C, dy.dtype), KH - 1 - padding)
 
 
 @in_turn

@@ -1,9 +1,9 @@
 """Matrix products of any shape, whose bits do not depend on the number of threads: the fully connected layers'.
 
 fc6's weight has 411 MB and two thousand regions' features 200: what costs time is to fetch them, so the larger operand
-is fetched once. The inner dimension is cut into stretches; of the smaller operand a stretch is laid out in panels, as
+is fetched once. The inner dimension is cut into blocks; of the smaller operand such a block is laid out in panels, as
 `product_tile` reads them, and stays at hand while blocks of the larger one pass by, each laid out in a core's own
-cache. Where `b` is the larger, the transposed product bᵀ aᵀ is computed and turned at the end.
+cache. Where `b` is the larger, the transposed product bᵀ aᵀ is computed and transposed at the end.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ from minircnn.kernels.scratch import scratch
 from minircnn.kernels.threads import in_turn
 from minircnn.kernels.vectors import VECTOR_BYTES, lanes, load, store, whole_vectors
 
-STRETCH = 1024  # of the inner dimension: a panel of it and the rows that meet it fit a core's own cache
+K_BLOCK = 1024  # of the inner dimension: a panel of it and the rows that meet it fit a core's own cache
 BLOCK = 96  # rows of the larger operand at most
-SQUARE = 16  # what is laid out or turned at a time: reading and writing both use whole cache lines
+SQUARE = 16  # what is laid out or transposed at a time: reading and writing both use whole cache lines
 
 
 @in_turn
@@ -34,20 +34,20 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.nd
     if a.size == 0 or b.size == 0:
         out[:] = 0
         return out
-    turned = N > M
-    large, small = (b.T, a.T) if turned else (a, b)  # (rows, K), (K, columns)
+    transposed = N > M
+    large, small = (b.T, a.T) if transposed else (a, b)  # (rows, K), (K, columns)
     rows, columns = large.shape[0], small.shape[1]
-    owners, stretch = get_num_threads(), min(STRETCH, K)
+    owners, k_block = get_num_threads(), min(K_BLOCK, K)
     block = ROWS * -(-rows // (ROWS * owners * -(-rows // (BLOCK * owners))))  # every owner has as many
-    room = block * (stretch + lanes(a.dtype))
+    workspace = block * (k_block + lanes(a.dtype))
     panels, blocks, result = scratch(
-        a.dtype, whole_vectors(columns, a.dtype, 2) * stretch, owners * room, rows * columns if turned else 0
+        a.dtype, whole_vectors(columns, a.dtype, 2) * k_block, owners * workspace, rows * columns if transposed else 0
     )
-    result = result if turned else out.reshape(-1)
+    result = result if transposed else out.reshape(-1)
     _multiply(
-        *_flat(large), rows, *_flat(small), columns, K, stretch, panels, blocks.reshape(owners, -1), block, result
+        *_flat(large), rows, *_flat(small), columns, K, k_block, panels, blocks.reshape(owners, -1), block, result
     )
-    if turned:
+    if transposed:
         _turn(result, rows, columns, out)
     return out
 
@@ -60,25 +60,27 @@ def _flat(array: np.ndarray) -> tuple[np.ndarray, int, int]:
 
 
 @njit(parallel=True, cache=True)
-def _multiply(large, row_step, k_step, rows, small, small_k, small_column, columns, K, stretch, panels, room, block, c):
+def _multiply(
+    large, row_step, k_step, rows, small, small_k, small_column, columns, K, k_block, panels, workspace, block, c
+):
     lanes = VECTOR_BYTES // c.itemsize
-    width, owners, blocks = 2 * lanes, len(room), (rows + block - 1) // block
+    width, owners, blocks = 2 * lanes, len(workspace), (rows + block - 1) // block
     panel_count = (columns + width - 1) // width
-    for k in range(0, K, stretch):
-        depth = min(stretch, K - k)
-        group = ROWS * (depth + lanes)  # of a block's rows, in its room
+    for k in range(0, K, k_block):
+        depth = min(k_block, K - k)
+        group = ROWS * (depth + lanes)  # of a block's rows, in its workspace
         a_row, a_k = (depth + lanes, 1) if k_step == 1 else (1, ROWS)
         for panel in prange(panel_count):
-            start = panel * stretch * width
+            start = panel * k_block * width
             _lay_out_panel(small, k, small_k, small_column, depth, panel * width, columns, panels, start)
         for owner in prange(owners):  # owner computes: a block of the result's rows is one owner's
-            mine, tile = room[owner], np.empty(ROWS * width, c.dtype)
+            mine, tile = workspace[owner], np.empty(ROWS * width, c.dtype)
             for index in range(owner * blocks // owners, (owner + 1) * blocks // owners):
                 first = index * block
                 count = min(block, rows - first)
                 _lay_out_block(large, first, row_step, k, k_step, count, depth, mine)
                 for panel in range(panel_count):
-                    column, b = panel * width, panel * stretch * width
+                    column, b = panel * width, panel * k_block * width
                     for row in range(0, count, ROWS):
                         a, at = row // ROWS * group, (first + row) * columns + column
                         if row + ROWS <= count and column + width <= columns:
@@ -109,17 +111,17 @@ def _lay_out_panel(small, k, k_step, column_step, depth, column, columns, panels
 
 
 @njit
-def _lay_out_block(large, first, row_step, k, k_step, count, depth, room):
+def _lay_out_block(large, first, row_step, k, k_step, count, depth, workspace):
     """A block of the larger operand, group of ROWS by group: row after row, or, where it is transposed, k after k."""
-    lanes = VECTOR_BYTES // room.itemsize
-    pitch = ROWS * (depth + lanes)  # from group to group; some room after each, which a last vector may run into
+    lanes = VECTOR_BYTES // workspace.itemsize
+    pitch = ROWS * (depth + lanes)  # from group to group; some workspace after each, which a last vector may run into
     if k_step == 1:
         for row in range(count):
             source, target = (first + row) * row_step + k, row // ROWS * pitch + row % ROWS * (depth + lanes)
             for i in range(0, depth - lanes + 1, lanes):
-                store(room, target + i, load(large, source + i))
+                store(workspace, target + i, load(large, source + i))
             for i in range(depth // lanes * lanes, depth):
-                room[target + i] = large[source + i]
+                workspace[target + i] = large[source + i]
     else:
         for start in range(0, depth, SQUARE):
             for row in range(0, count, ROWS):
@@ -128,10 +130,10 @@ def _lay_out_block(large, first, row_step, k, k_step, count, depth, room):
                     source = (k + i) * k_step + first + row
                     if source + ROWS + lanes <= len(large):
                         for part in range(0, ROWS, lanes):
-                            store(room, target + i * ROWS + part, load(large, source + part))
+                            store(workspace, target + i * ROWS + part, load(large, source + part))
                     else:
                         for part in range(min(ROWS, count - row)):
-                            room[target + i * ROWS + part] = large[source + part]
+                            workspace[target + i * ROWS + part] = large[source + part]
 
 
 @njit

@@ -143,9 +143,9 @@ def _load_some_vector(typing, array, start, count):
 
     def generate(context, builder, signature, arguments):
         kind = context.get_value_type(vector)
-        room = cgutils.alloca_once_value(builder, ir.Constant(kind, [0.0] * kind.count))
-        _copy(builder, address_of(context, builder, array, *arguments[:2]), room, kind, arguments[2], inward=True)
-        return builder.load(room)
+        slot = cgutils.alloca_once_value(builder, ir.Constant(kind, [0.0] * kind.count))
+        _copy(builder, address_of(context, builder, array, *arguments[:2]), slot, kind, arguments[2], inward=True)
+        return builder.load(slot)
 
     return vector(array, start, count), generate
 
@@ -154,20 +154,20 @@ def _load_some_vector(typing, array, start, count):
 def _store_some_vector(typing, array, start, vector, count):
     def generate(context, builder, signature, arguments):
         address, value = address_of(context, builder, array, *arguments[:2]), arguments[2]
-        room = cgutils.alloca_once_value(builder, value)
-        _copy(builder, address, room, value.type, arguments[3], inward=False)
+        slot = cgutils.alloca_once_value(builder, value)
+        _copy(builder, address, slot, value.type, arguments[3], inward=False)
         return context.get_dummy_value()
 
     return types.void(array, start, vector, count), generate
 
 
-def _copy(builder, address, room, kind, count, inward):
-    """The first `count` values, one by one, between memory and a vector's own room on the stack."""
-    room = builder.bitcast(room, kind.element.as_pointer())
+def _copy(builder, address, slot, kind, count, inward):
+    """The first `count` values, one by one, between memory and a vector's own place on the stack."""
+    slot = builder.bitcast(slot, kind.element.as_pointer())
     whole = count.type(kind.count)
     few = builder.select(builder.icmp_signed("<", count, whole), count, whole)
     with cgutils.for_range(builder, few, intp=count.type) as loop:
-        source, target = (address, room) if inward else (room, address)
+        source, target = (address, slot) if inward else (slot, address)
         builder.store(builder.load(builder.gep(source, [loop.index])), builder.gep(target, [loop.index]))
 
 

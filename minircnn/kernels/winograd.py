@@ -17,7 +17,7 @@ of the 36 places k they are one matrix product over tiles and channels. A tile's
     36 values, OC channels        → 4×4 cells of y = Aᵀ M A + bias    `tile_out`
 
 A block of tiles makes the whole journey before the next one starts, so that V and M stay in a core's own cache.
-Backward, below, dx is this convolution of dy with the filters turned round, and dw is the adjoint of the four steps,
+Backward, below, dx is this convolution of dy with the filters flipped, and dw is the adjoint of the four steps,
 with all tiles of a chunk side by side for each k: V (36, tiles, C), dM (36, tiles, OC), dU (36, C, OC). `conv.py`
 computes the same by the definition, and both are held to it.
 """
@@ -33,7 +33,7 @@ from minircnn.kernels.product_tile import ROWS, product_tile, tiles_per_block
 from minircnn.kernels.scratch import scratch
 from minircnn.kernels.threads import in_turn
 from minircnn.kernels.vectors import VECTOR_BYTES, lanes, load, load_some, passed, store, store_some, whole_vectors
-from minircnn.kernels.winograd_filters import fill_filters, filters_shape, gather_filters, turned_round
+from minircnn.kernels.winograd_filters import fill_filters, filters_shape, flipped_filters, gather_filters
 from minircnn.kernels.winograd_tile import copy_tile, pool_cells, tile_gradient_in, tile_in, tile_out
 
 GRADIENT_TILES = 240  # whose V and dM are at hand at once while dU is summed up
@@ -180,9 +180,9 @@ def conv3x3_backward_x(dy: np.ndarray, w: np.ndarray, gate: np.ndarray | None = 
     """dx (N, H, W, C) alone, given dy (N, H, W, OC) and w (3, 3, C, OC); `gate` as in `conv3x3_backward`.
 
     y[h] = Σ x[h + kh - 1] w[kh] turns into dx[h] = Σ dy[h + 1 - kh] w[kh]: with kh counted from the other end this is
-    a convolution of dy, its filters turned round and their C and OC exchanged.
+    a convolution of dy, its filters flipped and their C and OC exchanged.
     """
-    return conv3x3_forward(dy, turned_round(w), np.zeros(w.shape[2], dy.dtype), gate=gate)
+    return conv3x3_forward(dy, flipped_filters(w), np.zeros(w.shape[2], dy.dtype), gate=gate)
 
 
 @in_turn

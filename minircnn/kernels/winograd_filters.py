@@ -63,15 +63,15 @@ def _filters(w, filters):
 
 
 @in_turn
-def turned_round(w: np.ndarray) -> np.ndarray:
+def flipped_filters(w: np.ndarray) -> np.ndarray:
     """Filters (3, 3, OC, C) that convolve dy into dx: w (3, 3, C, OC), its taps counted from the other end."""
-    turned = np.empty((3, 3, w.shape[3], w.shape[2]), w.dtype)
-    _turn(np.ascontiguousarray(w), turned)
-    return turned
+    flipped = np.empty((3, 3, w.shape[3], w.shape[2]), w.dtype)
+    _flip(np.ascontiguousarray(w), flipped)
+    return flipped
 
 
 @njit(parallel=True, cache=True)
-def _turn(w, turned):
+def _flip(w, flipped):
     _, _, C, OC = w.shape
     blocks = (OC + 15) // 16
     for index in prange(9 * blocks):  # in squares of 16: reading and writing both use whole cache lines
@@ -80,7 +80,7 @@ def _turn(w, turned):
         for start in range(0, C, 16):
             for oc in range(first, min(first + 16, OC)):
                 for c in range(start, min(start + 16, C)):
-                    turned[2 - kh, 2 - kw, oc, c] = w[kh, kw, c, oc]
+                    flipped[2 - kh, 2 - kw, oc, c] = w[kh, kw, c, oc]
 
 
 @in_turn

@@ -1,4 +1,8 @@
-"""Convolution layer: weight (KH, KW, C, OC) and bias (OC,), channels last."""
+"""Convolution layer: chooses one of three algorithms that give the same, and keeps x for backward.
+
+The loops to read are `kernels/conv.py`'s. Here are besides: where y is written in detection, a filter's transform that
+is kept while the weight stays the same, and the two things that `fused.py` may ask a convolution to do on the way.
+"""
 
 import math
 
@@ -16,7 +20,7 @@ FEW_CHANNELS = 16  # below, Winograd's transforms cost more than the multiplicat
 
 
 class Conv(Layer):
-    """y = x * weight + bias, by the fastest of three ways that give the same.
+    """y = x * weight + bias, by the fastest of three algorithms that give the same.
 
     Parameters
     ----------
@@ -26,8 +30,9 @@ class Conv(Layer):
 
     Attributes
     ----------
-    way : "winograd" for 3×3 with stride and padding 1 and enough channels, "rows" for other square kernels of stride 1,
-        "loops" for the rest
+    algorithm : "winograd" for 3×3 with stride and padding 1 and enough channels, "rows" for other square kernels of
+        stride 1, "loops" for the rest
+    x_is_rectified : x is a ReLU's y, and backward passes dx through that ReLU's gate (only with "winograd")
     """
 
     def __init__(self, weight: Parameter, bias: Parameter, stride: int = 1, padding: int = 1):
@@ -35,39 +40,40 @@ class Conv(Layer):
         self.stride, self.padding = stride, padding
         KH, KW, C, _ = weight.value.shape
         by_rows = stride == 1 and KH == KW and padding < KH
-        self.way = "rows" if by_rows else "loops"
+        self.algorithm = "rows" if by_rows else "loops"
         if by_rows and KH == 3 and padding == 1 and C >= FEW_CHANNELS:
-            self.way = "winograd"
+            self.algorithm = "winograd"
+        self.x_is_rectified = False
         self.x: np.ndarray | None = None
         self._filters: tuple[np.ndarray, np.ndarray] | None = None  # a weight, and its transform
 
     def parameters(self) -> dict[str, Parameter]:
         return {"weight": self.weight, "bias": self.bias}
 
-    def forward(self, x: np.ndarray, *, relu: bool = False, pool: bool = False, room: str | None = None) -> np.ndarray:
-        """x (N, H, W, C) → y (N, OH, OW, OC).
+    def forward(
+        self, x: np.ndarray, *, relu: bool = False, pool: bool = False, workspace: str | None = None
+    ) -> np.ndarray:
+        """x (N, H, W, C) → y (N, OH, OW, OC), with the ReLU and the 2×2 max-pool after it where `fused.py` says so.
 
-        Where y is in the registers anyway, the ReLU that follows costs nothing (`relu`), and a 2×2 max-pool after it
-        saves writing a map of four times the size (`pool`, only the way "winograd"). A `room` to work in is for a y
-        that only the next layer reads: the next forward with this room writes over it.
+        A `workspace` is for a y that only the next layer reads: the next forward with this one writes over it.
         """
         check_shape("Conv", "x", x, (None, None, None, self.weight.value.shape[2]))
         self.x = x if self.training else None
         w, b = self.weight.value, self.bias.value
-        out = None if room is None else self._in_room(x, pool, room)
-        if self.way == "winograd":
+        out = None if workspace is None else self._in_workspace(x, pool, workspace)
+        if self.algorithm == "winograd":
             return conv3x3_forward(x, w, b, filters=self._kept_filters(), relu=relu, pool=pool, out=out)
-        if self.way == "rows":
+        if self.algorithm == "rows":
             return conv_rows_forward(x, w, b, self.padding, relu=relu, out=out)
         y = conv2d_forward(x, w, b, self.stride, self.padding)
         return np.maximum(y, 0, out=y) if relu else y
 
-    def _in_room(self, x: np.ndarray, pool: bool, room: str) -> np.ndarray:
-        """An array for y in a room that is kept: to ask the system for a large one anew costs milliseconds."""
+    def _in_workspace(self, x: np.ndarray, pool: bool, workspace: str) -> np.ndarray:
+        """An array for y in a workspace: to ask the system for a large one anew costs milliseconds."""
         K, OC = self.weight.value.shape[1], self.weight.value.shape[3]
         OH, OW = (size + 2 * self.padding - K + 1 for size in x.shape[1:3])
         shape = (len(x), (OH + 1) // 2, (OW + 1) // 2, OC) if pool else (len(x), OH, OW, OC)
-        return scratch(x.dtype, math.prod(shape), room=room)[0].reshape(shape)
+        return scratch(x.dtype, math.prod(shape), workspace=workspace)[0].reshape(shape)
 
     def _kept_filters(self) -> np.ndarray | None:
         """The weight transformed, once for as long as it stays the same; None where it changes with every step."""
@@ -79,16 +85,12 @@ class Conv(Layer):
             self._filters = w.copy(), conv3x3_filters(w)
         return self._filters[1]
 
-    def backward(self, dy: np.ndarray, *, gate: np.ndarray | None = None) -> np.ndarray | None:
-        """dy (N, OH, OW, OC) → dx (N, H, W, C), or None where `needs_dx` is False; fills dweight and dbias.
-
-        With the y of a ReLU that gave x as `gate`, dx is already what that ReLU's backward makes of it (only the way
-        "winograd").
-        """
+    def backward(self, dy: np.ndarray) -> np.ndarray | None:
+        """dy (N, OH, OW, OC) → dx (N, H, W, C), or None where `needs_dx` is False; fills dweight and dbias."""
         x, w = self.saved("x"), self.weight.value
-        if self.way == "winograd":
-            dx, dw, db = conv3x3_backward(dy, x, w, self.needs_dx, gate)
-        elif self.way == "rows":
+        if self.algorithm == "winograd":
+            dx, dw, db = conv3x3_backward(dy, x, w, self.needs_dx, gate=x if self.x_is_rectified else None)
+        elif self.algorithm == "rows":
             dx, dw, db = conv_rows_backward(dy, x, w, self.padding, self.needs_dx)
         else:
             dx, dw, db = conv2d_backward(dy, x, w, self.stride, self.padding)

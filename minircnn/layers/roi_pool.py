@@ -27,12 +27,12 @@ class RoIPool(Layer):
         self.rois: np.ndarray | None = None
         self.features_shape: tuple[int, int, int, int] | None = None
 
-    def forward(self, features: np.ndarray, rois: np.ndarray, *, passing: bool = False) -> np.ndarray:
+    def forward(self, features: np.ndarray, rois: np.ndarray, *, reuse: bool = False) -> np.ndarray:
         """features (N, H, W, C), rois (R, 5) as image index, x1, y1, x2, y2 in pixels → pooled (R, PH, PW, C).
 
-        `passing`: pooled is read at once and never again; the next forward of this kind writes over it.
+        `reuse`: pooled is read at once and never again; the next forward of this kind writes over it.
         """
-        out = self._rooms(len(rois), features) if passing else None
+        out = self._workspaces(len(rois), features) if reuse else None
         pooled, argmax = roi_pool_forward(features, rois, self.output_size, self.spatial_scale, out)
         if self.training:
             self.argmax, self.rois, self.features_shape = argmax, rois, features.shape
@@ -40,12 +40,12 @@ class RoIPool(Layer):
             self.argmax = self.rois = self.features_shape = None
         return pooled
 
-    def _rooms(self, R: int, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _workspaces(self, R: int, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Arrays that are kept: 2000 regions of VGG16 fill 400 MB, which take longer to ask for than to compute."""
         shape = (R, *self.output_size, features.shape[3])
         pooled, argmax = (
-            scratch(dtype, math.prod(shape), room=room)[0].reshape(shape)
-            for dtype, room in ((features.dtype, "pooled"), (np.dtype(np.int32), "argmax"))
+            scratch(dtype, math.prod(shape), workspace=workspace)[0].reshape(shape)
+            for dtype, workspace in ((features.dtype, "pooled"), (np.dtype(np.int32), "argmax"))
         )
         return pooled, argmax
 

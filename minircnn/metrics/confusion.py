@@ -8,12 +8,11 @@ from minircnn.boxes import iou_matrix
 from minircnn.metrics.inputs import Found, Truth, ignored
 
 SHOWN_SCORE = 0.5  # a detection below this is not shown in pictures, and counts as not said
+MATCHED_IOU = 0.5  # from which a detection is of a true box
 NOTHING = -1  # stands for the box that is not there, in a false alarm or a miss
 
 
-def confusion_matrix(
-    detections: Sequence, truths: Sequence, num_classes: int, score: float = SHOWN_SCORE, iou: float = 0.5
-) -> np.ndarray:
+def confusion_matrix(detections: Sequence, truths: Sequence, num_classes: int) -> np.ndarray:
     """Count pairs of true and said class, matched as in `match_image`.
 
     Returns
@@ -22,18 +21,18 @@ def confusion_matrix(
     """
     matrix = np.zeros((num_classes + 1, num_classes + 1), np.int64)
     for found, truth in zip(detections, truths, strict=True):
-        for d, t in match_image(found, truth, score, iou):
+        for d, t in match_image(found, truth):
             true_label = 0 if t == NOTHING else truth.labels[t]
             said_label = 0 if d == NOTHING else found.labels[d]
             matrix[true_label, said_label] += 1
     return matrix
 
 
-def match_image(found: Found, truth: Truth, score: float = SHOWN_SCORE, iou: float = 0.5) -> list[tuple[int, int]]:
+def match_image(found: Found, truth: Truth) -> list[tuple[int, int]]:
     """Pair the detections of one image with its true boxes.
 
-    Detections of at least `score` are matched, best first, to the free true box they overlap most, whatever its
-    class, if by at least `iou`. Boxes to be ignored, and what matches them, count neither way.
+    Detections of at least SHOWN_SCORE are matched, best first, to the free true box they overlap most, whatever its
+    class, if by at least MATCHED_IOU. Boxes to be ignored, and what matches them, count neither way.
 
     Returns
     -------
@@ -42,12 +41,12 @@ def match_image(found: Found, truth: Truth, score: float = SHOWN_SCORE, iou: flo
     pairs = []
     passed_over = ignored(truth)
     free = np.ones(len(truth.labels), bool)
-    kept = np.flatnonzero(found.scores >= score)
+    kept = np.flatnonzero(found.scores >= SHOWN_SCORE)
     overlap = iou_matrix(found.boxes[kept], truth.boxes)
     for row in np.argsort(-found.scores[kept], kind="stable"):
         partner = NOTHING
         candidates = np.where(free, overlap[row], 0)
-        if candidates.max(initial=0) >= iou:
+        if candidates.max(initial=0) >= MATCHED_IOU:
             partner = int(candidates.argmax())
             free[partner] = False
         if partner == NOTHING or not passed_over[partner]:

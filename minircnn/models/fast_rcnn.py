@@ -105,7 +105,7 @@ class FastRCNN(Model):
 
     def forward_rois(self, features: np.ndarray, rois: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """features (N, FH, FW, C), rois (R, 5) → cls_score (R, K+1), bbox_pred (R, 4(K+1))."""
-        pooled = self.roi_layer.forward(features, rois, passing=not self.training)  # (R, PH, PW, C)
+        pooled = self.roi_layer.forward(features, rois, reuse=not self.training)  # (R, PH, PW, C)
         return self.head.forward(pooled)
 
     def losses(self, batch: Batch) -> dict[str, float]:

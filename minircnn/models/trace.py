@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minircnn.layers import Conv, Layer, MaxPool, ReLU
+from minircnn.layers import Layer, Sequential
 from minircnn.models.fast_rcnn import FastRCNN
 
 ARRAYS = ("y", "dy", "dx")  # of a layer, that can be kept whole
@@ -125,12 +125,10 @@ def trace(model: FastRCNN, keep: Sequence[str] = ()) -> Iterator[Rows]:
     known = {f"{name}.{part}" for name in layers for part in ARRAYS}
     if unknown := sorted({name.split(".")[0] if name.split(".")[-1] in ARRAYS else name for name in kept - known}):
         raise ValueError(f"trace: {', '.join(unknown)} is no layer of this model; it has {', '.join(layers)}")
-    watcher = _Watcher(layers, frozenset(model.backbone.layers), frozenset(kept))
+    watcher = _Watcher(layers, model.backbone, frozenset(kept))
     places: list[tuple[object, str, Callable]] = [(model, "forward_features", watcher.begin)]
     for name, layer in layers.items():
-        # A ReLU that a convolution took along is only told what to keep; one that works calls `keep` as well.
-        forward = "keep" if isinstance(layer, ReLU) else "forward"
-        places += [(layer, forward, watcher.forward(name)), (layer, "backward", watcher.backward(name))]
+        places += [(layer, "forward", watcher.forward(name)), (layer, "backward", watcher.backward(name))]
     undo = []
     try:
         for owner, method, around in places:
@@ -149,43 +147,29 @@ def trace(model: FastRCNN, keep: Sequence[str] = ()) -> Iterator[Rows]:
 class _Watcher:
     """Writes the rows; its functions stand around the layers' own."""
 
-    def __init__(self, layers: dict[str, Layer], backbone: frozenset[str], keep: frozenset[str]):
+    def __init__(self, layers: dict[str, Layer], backbone: Sequential, keep: frozenset[str]):
         self.layers, self.backbone, self.keep, self.rows = layers, backbone, keep, Rows()
-        self.names = list(layers)
-        self.latest: tuple[str, np.ndarray] | None = None  # the layer that worked last, and what left it
 
     def begin(self, former: Callable, *arguments: Any, **named: Any) -> np.ndarray:
         """Around forward_features: another journey."""
         self.rows._rows.clear()
-        self.latest = None
         return former(*arguments, **named)
 
     def forward(self, name: str) -> Callable:
-        def around(former: Callable, x: np.ndarray, *arguments: Any, **named: Any) -> np.ndarray:
-            if self.latest is not None and self.latest[1] is x and isinstance(self.layers[name], ReLU):
-                return former(x, *arguments, **named)  # taken along: its row is the convolution's
-            y = former(x, *arguments, **named)
+        def around(former: Callable, *arguments: Any, **named: Any) -> np.ndarray:
+            y = former(*arguments, **named)
             row = self.rows._rows.get(name)  # of another image of the batch, in the backbone; later it is another batch
-            if row is None or row.gradients or name not in self.backbone:
+            if row is None or row.gradients or name not in self.backbone.layers:
                 learns = any(parameter.learns for parameter in self.layers[name].parameters().values())
-                row = self.rows._rows[name] = Row(name, self._taken_along(name, named), learns)
+                row = self.rows._rows[name] = Row(name, self._taken_along(name), learns)
             row.add(y, f"{name}.y" in self.keep)
-            self.latest = (name, y)
             return y
 
         return around
 
-    def _taken_along(self, name: str, named: dict) -> tuple[str, ...]:
-        """The layers above that a convolution does the work of: its ReLU, and a max-pool after that."""
-        above = self.names[self.names.index(name) + 1 :][:2]
-        wanted = (ReLU, named.get("relu")), (MaxPool, named.get("pool"))
-        if not isinstance(self.layers[name], Conv):
-            return ()
-        return tuple(
-            other
-            for other, (kind, asked) in zip(above, wanted, strict=False)
-            if asked and isinstance(self.layers[other], kind)
-        )
+    def _taken_along(self, name: str) -> tuple[str, ...]:
+        step = (self.backbone.below | self.backbone.above).get(name)
+        return step.along if step else ()
 
     def backward(self, name: str) -> Callable:
         def around(former: Callable, dy: np.ndarray, *arguments: Any, **named: Any) -> np.ndarray | None:

@@ -32,7 +32,7 @@ from minircnn.data.sample import Sample
 from minircnn.proposals.selective_search import ProposalSettings, contributed_opencv, propose
 
 FORMAT = 2  # raise it when propose() begins to give other boxes, or their file changes
-MOST_WORKERS = 61  # Windows can wait for no more
+MAX_WORKERS = 61  # Windows can wait for no more
 FEW = 8  # images: done in less time than processes take to start
 IN_FLIGHT = 16  # images per worker handed out ahead: the whole set is never in memory
 
@@ -103,9 +103,9 @@ class ProposalCache:
         InputError : the first such image, unless `skip_bad`; workers out of range; or the cache cannot be written
         """
         if workers is None:
-            workers = 1 if len(samples) <= FEW else min(usable_cores(), MOST_WORKERS)
-        if not 1 <= workers <= MOST_WORKERS:
-            raise InputError(f"workers should be 1 to {MOST_WORKERS} processes, not {workers}")
+            workers = 1 if len(samples) <= FEW else min(usable_cores(), MAX_WORKERS)
+        if not 1 <= workers <= MAX_WORKERS:
+            raise InputError(f"workers should be 1 to {MAX_WORKERS} processes, not {workers}")
         if not _can_spawn():
             workers = 1
         self._leave_settings()

@@ -21,7 +21,7 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 COLOURS = {  # the page's names, and their values by day in the page's style sheet
     "ink": "#1b1f24", "soft": "#5c6570", "hair": "#e2e5e9", "a": "#2467b3", "b": "#c4531a", "c": "#2f8055",
 }  # fmt: skip
-MOST_POINTS = 500  # a line of a long run is thinned to this; more than the pixels it crosses
+MAX_POINTS = 500  # a line of a long run is thinned to this; more than the pixels it crosses
 SMALL = (1.5, 1.5)  # inches of a class's precision against recall
 
 
@@ -66,7 +66,7 @@ def chart(lines: Sequence[Line], x_name: str, top: float | None = None, log: boo
         figure = Figure()
         axes = figure.add_subplot(xlabel=x_name)
         for line, (x, y) in zip(lines, points, strict=True):
-            kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(int))
+            kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).astype(int))
             drawn: dict[str, Any] = {"alpha": 0.3, "linewidth": 0.9} if line.faint else {}
             drawn |= {"linestyle": "--"} if line.dashed else {}
             drawn |= {"marker": "o"} if line.dots or len(kept) == 1 else {}
@@ -109,7 +109,7 @@ def precision_recall_chart(recall: np.ndarray, precision: np.ndarray, at: int, b
         axes.grid(axis="both")
         if len(recall):
             corners = np.flatnonzero(np.diff(recall, prepend=-1))  # where a garment is found, and the first
-            few = corners[np.linspace(0, len(corners) - 1, min(len(corners), MOST_POINTS // 4)).astype(int)]
+            few = corners[np.linspace(0, len(corners) - 1, min(len(corners), MAX_POINTS // 4)).astype(int)]
             kept = np.union1d(few, [max(at - 1, 0), len(recall) - 1])
             x, y = np.insert(recall[kept], 0, 0), np.insert(precision[kept], 0, precision[0])
             axes.fill_between(x, y, color=COLOURS["a"], alpha=0.12, linewidth=0)

@@ -74,7 +74,7 @@ def _train(folder: RunFolder, settings: TrainSettings, progress: Progress, name:
     if folder.holds_a_run:
         training = Training.resume(folder, tell, data=settings.data)
     else:
-        training = Training.start(folder, settings, tell, besides=(SCENES, FROM_RANDOM))
+        training = Training.start(folder, settings, tell, allowed=(SCENES, FROM_RANDOM))
     training.run(tell)
     return training
 
@@ -93,7 +93,7 @@ def _rival(training: Training, test: Samples, progress: Progress) -> dict:
 
 def _check(folder: RunFolder, wanted: TrainSettings) -> None:
     if not folder.holds_a_run:
-        return folder.check_free(besides=(SCENES, FROM_RANDOM))
+        return folder.check_free(allowed=(SCENES, FROM_RANDOM))
     settings = folder.read_settings()
     if Path(settings.data).name != SCENES or not Path(wanted.data).is_dir():
         raise InputError(f"{folder.path} holds a run that is no demo; choose another --out")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from minircnn.base.errors import InputError
 from minircnn.base.files import (
@@ -27,7 +26,7 @@ from minircnn.base.files import (
 )
 from minircnn.detection import Detections
 from minircnn.metrics import coco_results
-from minircnn.report.drawing import contact_sheet, draw_detections, fitted
+from minircnn.report.drawing import draw_detections
 from minircnn.tasks.images import state
 from minircnn.tasks.jpeg import MADE_BY, is_own_picture, jpeg
 
@@ -52,7 +51,6 @@ class PictureFolder:
     class_names : K names
     made_with : what else a picture depends on, JSON-ready; one that was made with something else is done again
     score : what scores less is not shown
-    sheet : file for all pictures on one, or None
 
     Attributes
     ----------
@@ -72,9 +70,8 @@ class PictureFolder:
         class_names: Sequence[str],
         made_with: dict,
         score: float = 0.5,
-        sheet: Path | None = None,
     ):
-        self.out, self.images, self.class_names, self.sheet = out, images, class_names, sheet
+        self.out, self.images, self.class_names = out, images, class_names
         self.made_with, self.score = made_with | {"score": score}, score
         self.results, self.list = out / "detections.json", out / "images.json"
         self.notes: list[str] = []
@@ -138,9 +135,7 @@ class PictureFolder:
             elif not self.out.is_dir():
                 raise InputError(f"{self.out} cannot be made (it is a file); {REMEDY}")
             inputs = {(status.st_dev, status.st_ino): path for path in self.images for status in [path.stat()]}
-            pictures = [*self._targets.values(), *([self.sheet] if self.sheet else [])]
-            if self.sheet in (*self._targets.values(), self.list, self.results):
-                raise InputError(f"{self.sheet} is where another file goes; choose another --sheet")
+            pictures = list(self._targets.values())
             for target in (*pictures, self.list, self.results):
                 if not target.exists():
                     continue
@@ -213,16 +208,6 @@ class PictureFolder:
         }
         write_bytes(self.list, json_bytes(listed), REMEDY)
         write_bytes(self.results, results, REMEDY)
-
-    def write_sheet(self) -> None:
-        """Write the sheet, if one was asked for: all pictures of `images`."""
-        done = [path for path in self.images if str(path) in self._done]
-        if self.sheet is not None and done:
-            pictures = []
-            for path in done:
-                with Image.open(self._targets[path]) as picture:
-                    pictures.append(fitted(np.asarray(picture.convert("RGB"))))
-            write_bytes(self.sheet, jpeg(contact_sheet(pictures), self.sheet), "choose another --sheet")
 
     def lines(self) -> Iterator[tuple[Path, str]]:
         """Each image and what is shown on it, in words."""

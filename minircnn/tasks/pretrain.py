@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.base.errors import InputError, NotFinite
-from minircnn.base.files import check_creatable
+from minircnn.base.files import check_target
 from minircnn.base.progress import Progress, silent
 from minircnn.fashion.crops import CROP_CLASSES, SIDES, CropMaterial
 from minircnn.fashion.materials import CLASS_NAMES
@@ -92,7 +92,7 @@ class Pretraining:
         progress: Progress = silent,
     ):
         self.out, self.unfinished, self.material = out, out.with_name(f"{out.name}.unfinished"), material
-        check_out(out)
+        check_target(out, "--out", (".safetensors",))
         self.steps = CropSteps(material, PretrainSettings(material.name, crops or 0, seed))
         if self.unfinished.exists():
             self._load(crops, seed)
@@ -214,15 +214,3 @@ def measure_seconds(material: CropMaterial, seed: int) -> float:
         seconds[side] = float(np.median(np.diff(marks)))
     mixed = float(np.mean(list(seconds.values())))
     return SMALL_SHARE * seconds[SIDES[0]] + (1 - SMALL_SHARE) * mixed
-
-
-def check_out(out: Path) -> None:
-    """InputError unless a new backbone file can be made there."""
-    if out.suffix != ".safetensors":
-        raise InputError(f"--out should end in .safetensors, not {out.name!r}")
-    if out.exists():
-        raise InputError(f"{out} is there already; choose another --out")
-    if out.parent.is_file():
-        raise InputError(f"{out} cannot be made ({out.parent} is a file); choose another --out")
-    if not out.parent.is_dir():
-        check_creatable(out.parent)

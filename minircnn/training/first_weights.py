@@ -48,9 +48,8 @@ def fit_first_weights(model: FastRCNN, batch: Batch, new: tuple[str, ...]) -> st
         hidden6 = np.maximum(model.head.fc6.forward(pooled.reshape(len(pooled), -1)), 0)  # (R, hidden6)
         if "fc7" in new:
             fit(("fc7",), dropped * _size(hidden6))
-            hidden7 = (
-                np.maximum(model.head.fc7.forward(hidden6), 0) * dropped**2
-            )  # fc7 is fitted to what dropout leaves
+            # What dropout leaves is what fc7 is fitted to.
+            hidden7 = np.maximum(model.head.fc7.forward(hidden6), 0) * dropped**2
             scores = model.head.cls_score.forward(hidden7.astype(pooled.dtype))
             fit(("cls_score", "bbox_pred"), max(1.0, _size(scores) / FIRST_SCORES))
     return f"divided by the size of what they are given: {', '.join(said)}" if said else ""

@@ -52,10 +52,10 @@ class RunFolder:
     def holds_a_run(self) -> bool:
         return self.last.is_file() or self.previous.is_file()
 
-    def check_free(self, besides: tuple[str, ...] = ()) -> None:
+    def check_free(self, allowed: tuple[str, ...] = ()) -> None:
         """InputError unless a new run may begin here: nothing is written yet.
 
-        The folder must be new, empty, or of a run that ended before its first checkpoint. `besides` names entries
+        The folder must be new, empty, or of a run that ended before its first checkpoint. `allowed` names entries
         that the caller answers for; hidden files are not looked at.
         """
         try:
@@ -72,7 +72,7 @@ class RunFolder:
             raise InputError(f"{self.path} cannot be made ({reason(error)}); choose another --out") from None
         if not os.access(self.path, os.W_OK):
             raise InputError(f"{self.path} cannot be written (Permission denied); choose another --out")
-        others = [name for name in entries if name not in (*besides, LOCK)]
+        others = [name for name in entries if name not in (*allowed, LOCK)]
         if others and not self._is_own():
             shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
             raise InputError(f"{self.path} holds other files ({shown}); choose a new or an empty folder for --out")

@@ -24,7 +24,7 @@ class BackboneDefaults:
 
     lr: float
     images: int
-    most_epochs: int | None
+    max_epochs: int | None
     drops: tuple[float, ...]  # at these fractions of the run the learning rate falls to a tenth
     warmup_steps: int
     images_per_step: int
@@ -39,7 +39,7 @@ DEFAULTS = {
     "vgg_small": BackboneDefaults(
         lr=0.02,
         images=24_000,
-        most_epochs=30,
+        max_epochs=30,
         drops=(0.7, 0.9),
         warmup_steps=150,
         images_per_step=4,
@@ -51,7 +51,7 @@ DEFAULTS = {
     "vgg16": BackboneDefaults(
         lr=0.001,
         images=80_000,
-        most_epochs=None,
+        max_epochs=None,
         drops=(0.75,),
         warmup_steps=0,
         images_per_step=2,
@@ -164,8 +164,8 @@ class TrainSettings:
         epochs = self.epochs
         if epochs is None:
             epochs = suits.images / images
-            if suits.most_epochs is not None:
-                epochs = min(epochs, suits.most_epochs)
+            if suits.max_epochs is not None:
+                epochs = min(epochs, suits.max_epochs)
         weights = self.weights or suits.weights
         frozen_blocks = self.frozen_blocks
         if frozen_blocks is None:

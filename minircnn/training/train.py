@@ -52,17 +52,17 @@ class Training:
 
     @classmethod
     def start(
-        cls, folder: RunFolder, settings: TrainSettings, progress: Progress = silent, besides: tuple[str, ...] = ()
+        cls, folder: RunFolder, settings: TrainSettings, progress: Progress = silent, allowed: tuple[str, ...] = ()
     ) -> "Training":
         """A new run: checks everything, then computes proposals and draws or loads the first weights.
 
-        besides : entries of the folder that are there already and are the caller's
+        allowed : entries of the folder that are there already and are the caller's
 
         Raises
         ------
         InputError : the folder holds something else; data, weights or classes do not serve. Nothing is written then.
         """
-        folder.check_free(besides)
+        folder.check_free(allowed)
         settings = settings.rooted()
         data = TrainingData.read(settings, folder.path, progress)
         settings = replace(settings, frozen_blocks=settings.resolve(len(data.train)).frozen_blocks)
@@ -70,7 +70,7 @@ class Training:
         model = beginning.model
         check_room(model, folder.path)
         with folder.claimed():
-            folder.check_free(besides)  # nobody else began here meanwhile
+            folder.check_free(allowed)  # nobody else began here meanwhile
             folder.write_settings(settings)
             data = data.with_proposals(progress)
             settings = settings.resolve(len(data.train))  # which skip_bad may have made fewer

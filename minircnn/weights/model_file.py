@@ -132,7 +132,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     if OWN_KEY not in metadata:
         raise InputError(f"{path} was not written by minircnn: its metadata has no {OWN_KEY!r} entry")
     text = metadata[OWN_KEY]
-    if CHECKSUM_KEY in metadata and metadata[CHECKSUM_KEY] != _checksum(tensors, text):
+    if metadata.get(CHECKSUM_KEY) != _checksum(tensors, text):
         raise InputError(f"{path} is damaged: its content does not fit its checksum; take another copy")
     try:
         description = json.loads(text)

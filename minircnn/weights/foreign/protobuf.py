@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5
-MOST_FIELDS = 1 << 20  # of one message: a file of weights has some hundreds
+MAX_FIELDS = 1 << 20  # of one message: a file of weights has some hundreds
 
 Span = tuple[int, int]  # first byte and the one past the last
 
@@ -58,7 +58,7 @@ def fields(data: Data, span: Span) -> Iterator[tuple[int, int | None, Span | Non
     ValueError : it is no such message
     """
     place, end = span
-    for _ in range(MOST_FIELDS):
+    for _ in range(MAX_FIELDS):
         if place == end:
             return
         key, place = varint(data, place, end)
