@@ -1,4 +1,7 @@
-"""VGG16's convolutions in TensorFlow and in JAX, forward, and backward as far as conv3_1; both keep channels last."""
+"""VGG16's convolutions in TensorFlow and in JAX, forward, and backward through what learns; both keep channels last.
+
+Two of the peers that `peers.py` knows; each compiles a graph once and is given the arrays of ours.
+"""
 
 from collections.abc import Callable
 

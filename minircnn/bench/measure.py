@@ -1,4 +1,7 @@
-"""Time ours and theirs in turn, so that a busy moment of the machine falls on both, and take medians."""
+"""Time ours and theirs in turn, so that a busy moment of the machine falls on both, and take medians.
+
+`cases.py` says what is timed; a row that is measured here goes to `show.py`.
+"""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Whom a row is compared with: which frameworks there are, how each is installed, and what each can do."""
+"""Whom a row is compared with: which frameworks there are, how each is installed, and what each can do.
+
+Each framework's own code is imported only when its turn comes: `torch_peer.py`, `graphs.py`, `engines.py`.
+"""
 
 import importlib.util
 from collections.abc import Iterator

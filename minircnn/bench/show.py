@@ -1,4 +1,4 @@
-"""A benchmark's rows as a table of at most 100 columns, and as a bar chart."""
+"""A benchmark's rows as a table of at most 100 columns, and as a bar chart: what `minircnn bench` prints and draws."""
 
 from collections.abc import Sequence
 from pathlib import Path

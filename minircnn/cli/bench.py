@@ -1,4 +1,4 @@
-"""`minircnn bench`."""
+"""`minircnn bench`: picks rows and peers, prints the table; the work is in `minircnn/bench/`."""
 
 from pathlib import Path
 from typing import Annotated

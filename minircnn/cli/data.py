@@ -1,4 +1,7 @@
-"""`minircnn data …` and `minircnn proposals`."""
+"""`minircnn data scenes` and `minircnn proposals`: what training needs on disk, made ahead of it.
+
+Scenes are composed in `minircnn/fashion/`, proposals searched and kept in `minircnn/proposals/`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

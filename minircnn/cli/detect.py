@@ -1,4 +1,8 @@
-"""`minircnn detect`."""
+"""`minircnn detect`: one image after another from the files and folders that were named.
+
+`tasks/images.py` lists them, `detection/` finds the boxes, and `tasks/picture_folder.py` keeps what was drawn and
+listed, so that the same command goes on where it stopped.
+"""
 
 import sys
 import time

@@ -1,4 +1,7 @@
-"""`minircnn eval`."""
+"""`minircnn eval`: a trained detector over a data set's split, its measures printed and written as JSON.
+
+The passing over images is in `detection/evaluate.py`, the measures in `metrics/`.
+"""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`minircnn explain`."""
+"""`minircnn explain`: writes the gradient page, with a step of a trained model on it if one is given (`explain/`)."""
 
 from pathlib import Path
 from typing import Annotated

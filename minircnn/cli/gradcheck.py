@@ -1,4 +1,4 @@
-"""`minircnn gradcheck`."""
+"""`minircnn gradcheck`: every backward against finite differences, a row each; the rows are in `gradcheck/cases.py`."""
 
 from collections.abc import Iterable
 from pathlib import Path

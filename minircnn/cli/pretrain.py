@@ -1,4 +1,4 @@
-"""`minircnn pretrain`."""
+"""`minircnn pretrain`: teaches a backbone on crops, before any detector; the work is `tasks/pretrain.py`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,7 @@
-"""`minircnn trace`."""
+"""`minircnn trace`: one training step of a detector, layer by layer, as a table.
+
+`explain/capture.py` takes the step, `models/trace.py` watches it.
+"""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,7 @@
-"""`minircnn demo` and `minircnn train`."""
+"""`minircnn train` and `minircnn demo`: flags become `TrainSettings`, Ctrl-C a sentence that says how to go on.
+
+The run itself is `training/train.py`, its measuring `tasks/finish.py`, the demo's tasks `tasks/demo.py`.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,6 +40,12 @@ def demo(
     except Interrupted:
         raise _stopped(this_command()) from None
     _print_end(metrics, out / "report.html", out / "best.safetensors")
+
+
+SAME_NAME = {  # options that go into the settings as they are
+    "format", "backbone", "weights", "pixels", "epochs", "lr", "images_per_step", "frozen_blocks", "seed", "limit",
+    "validation_limit", "skip_bad",
+}  # fmt: skip
 
 
 def train(
@@ -106,23 +115,13 @@ def train(
         return ["minircnn", "train", "--resume", str(folder.path)] if folder.holds_a_run else this_command()
 
     if resume is None:
+        given = {name: value for name, value in ctx.params.items() if name in SAME_NAME}
         settings = TrainSettings(
             data=str(data),
-            format=format,
-            backbone=backbone,
-            weights=weights,
-            pixels=pixels,
-            epochs=epochs,
-            lr=lr,
-            images_per_step=images_per_step,
-            frozen_blocks=frozen_blocks,
-            seed=seed,
             classes=tuple(name.strip() for name in classes.split(",")) if classes is not None else None,
-            limit=limit,
-            validation_limit=validation_limit,
             proposals_folder=str(proposals) if proposals else None,
-            skip_bad=skip_bad,
             sampling=SamplingSettings(rois_per_image=rois_per_image),
+            **given,
         )
     try:
         with Console() as console:

@@ -1,4 +1,7 @@
-"""What the page's last screen shows of a captured step: the photo, its RoIs, heat maps, and norms layer by layer."""
+"""What the page's last screen shows of a captured step: the photo, its RoIs, heat maps, and norms layer by layer.
+
+`capture.py` takes the step; what is made here is JSON for `parts/script/screen_model.js`.
+"""
 
 import base64
 

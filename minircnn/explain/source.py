@@ -1,4 +1,7 @@
-"""The project's own source lines that the page shows, read from the installed package and found by what they say."""
+"""The project's own source lines that the page shows, read from the installed package and found by what they say.
+
+So the page cannot show code that is not there any more: a line that is not found once ends the making of the page.
+"""
 
 import ast
 import textwrap

@@ -1,4 +1,7 @@
-"""The steps of the page's screen 8: which lines of the project do what, in the order of the journey."""
+"""The steps of the page's screen 8: which lines of the project do what, in the order of the journey.
+
+Each names a function and what stands in the lines to be lit; `source.py` finds them.
+"""
 
 from minircnn.explain.source import Step
 

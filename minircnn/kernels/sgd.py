@@ -1,4 +1,7 @@
-"""One parameter's SGD update, in place: decay, momentum and step in a single pass over memory."""
+"""One parameter's SGD update, in place: decay, momentum and step in a single pass over memory.
+
+`training/optim.py` keeps the velocities and the rates, and calls this for each parameter that learns.
+"""
 
 import numpy as np
 from numba import njit, prange

@@ -1,4 +1,8 @@
-"""State and shape checks around the kernels: each layer's forward stands directly above its backward."""
+"""Layers: the state and shape checks around the kernels, each forward directly above its backward.
+
+Start with `layer.py`, which says what all have, then `relu.py` and `linear.py`. `sequential.py` is a chain of them, and
+`fused.py` plans which of a chain are computed together; `models/` puts chains into networks.
+"""
 
 from minircnn.layers.conv import Conv
 from minircnn.layers.dropout import Dropout

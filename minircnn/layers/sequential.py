@@ -1,5 +1,8 @@
-"""Layers one after another, each with a name; backward walks them in the opposite order. `fused.py` plans which of
-them are computed together."""
+"""Layers one after another, each with a name; backward walks them in the opposite order.
+
+A backbone is one. Two things make it more than a loop: below the lowest layer that learns nothing is kept, and what
+`fused.py` has planned is computed together.
+"""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,7 @@
-"""COCO's measure, computed by faster-coco-eval: AP averaged over IoU 0.50, 0.55 … 0.95, and its parts."""
+"""COCO's measure, computed by faster-coco-eval: AP averaged over IoU 0.50, 0.55 … 0.95, and its parts.
+
+It is what the best weights are chosen by (`training/train.py`); `evaluation.py` sets it beside Pascal VOC's.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

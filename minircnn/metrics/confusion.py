@@ -1,4 +1,7 @@
-"""What is taken for what: true class against said class, background included."""
+"""What is taken for what: true class against said class, background included.
+
+One matching of detections to true boxes serves the table here and the pictures of `examples.py`.
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,7 @@
-"""Which images to look at: where nothing is wrong and where most is, and what went wrong."""
+"""Which images to look at: where nothing is wrong and where most is, and what went wrong.
+
+The report shows them (`report/pictures.py`); the matching is `confusion.py`'s.
+"""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""The end of a run: measure the chosen weights, write metrics.json and report.html."""
+"""The end of a run: measure the chosen weights, write metrics.json and report.html.
+
+Comes after `training/train.py`; `minircnn train` and `minircnn demo` both end with it.
+"""
 
 import datetime
 import os

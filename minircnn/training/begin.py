@@ -1,4 +1,8 @@
-"""How a run begins: first weights, random or from a model file; and whether a resumed run has its own data."""
+"""How a run begins: its first weights, and whether a resumed run finds its own data.
+
+Weights are random, or come from one of three kinds of files: a backbone (`weights/backbone_file.py`), a detector of
+this project (`weights/model_file.py`), anybody's VGG16 (`weights/foreign/`). `train.py` asks before its first step.
+"""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path

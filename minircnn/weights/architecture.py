@@ -1,4 +1,7 @@
-"""A network's architecture in a file's description, there and back."""
+"""A network's architecture in a file's description, there and back.
+
+Model files and backbone files both hold one; which classes there are says `models/backbones.py`.
+"""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""From anybody's VGG16 to a safetensors file that says where it came from and which pixels it expects."""
+"""From anybody's VGG16 to a safetensors file that says where it came from and which pixels it expects.
+
+What `vgg16.py` has found is written as it found it, so nothing about the file has to be guessed again.
+"""
 
 import hashlib
 import json

@@ -1,4 +1,8 @@
-"""Files of weights, whoever wrote them: told by what is in them, never by their names."""
+"""Files of weights, whoever wrote them: told by what is in them, never by their names.
+
+Comes first when a file is read: from its first bytes to one of the `…_file.py` readers, and to a sentence where it is
+something else (a web page, a Git LFS pointer, pickled objects).
+"""
 
 import json
 import zipfile

@@ -1,4 +1,7 @@
-"""NumPy's `.npz` files, array by array; objects, which would be unpickled, are refused."""
+"""NumPy's `.npz` files, array by array, one of the readers that `formats.py` asks.
+
+Objects, which would have to be unpickled and could run anything, are refused.
+"""
 
 import math
 import tokenize
