@@ -293,7 +293,7 @@ def test_output_survives_any_console(scenes, tmp_path, encoding, monkeypatch):
     done = in_bytes("detect", tmp_path / "m.safetensors", tmp_path / "없다–.jpg", "--out", tmp_path / "found")
     assert done.returncode == 2
     assert b"error: " in done.stderr
-    assert in_bytes("--help").returncode == in_bytes("train", "--help").returncode == 0
+    assert in_bytes("train", "--help").returncode == 0
 
 
 def test_figures_are_written_before_they_are_printed(model_file, scenes, tmp_path):

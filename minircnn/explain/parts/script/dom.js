@@ -105,3 +105,35 @@ function plus(of, value, digits = 4) {
 function svgNumber(of, value, attributes, digits) {
   return h("text", { ...attributes, ...exactly(of, value) }, written(value, digits));
 }
+
+/** As many digits as a corner needs, four at most. */
+function decimals(value) {
+  return [0, 1, 2, 3].find((digits) => Number(value.toFixed(digits)) === value) ?? 4;
+}
+
+/** A table: its style, its caption (words, or null), the heads of its columns (or null; "" is an empty corner), rows. */
+function table(style, caption, heads, ...rows) {
+  return h(
+    "table",
+    { class: style },
+    caption && h("caption", {}, caption),
+    heads && h("thead", {}, h("tr", {}, heads.map(columnHead))),
+    h("tbody", {}, rows),
+  );
+}
+
+function columnHead(head) {
+  return head === "" ? h("td", {}) : h("th", { scope: "col" }, head);
+}
+
+/** A row: its style, its head (an element of its own, if it has one), and what stands in its cells. */
+function tableRow(style, head, ...cells) {
+  const first = head?.tag === "th" ? head : h("th", { scope: "row" }, head);
+  const others = cells.map((cell) => (cell?.tag === "td" ? cell : h("td", {}, cell)));
+  return h("tr", style ? { class: style } : {}, first, others);
+}
+
+/** What a row comes to. */
+function strong(number) {
+  return h("b", {}, number);
+}

@@ -41,48 +41,26 @@ function ledger(ticks, tick, { features }, sent, found) {
   const title = words("ledger", { cell: `(${row}, ${column})` });
   const known = entries.filter(({ index }) => index < tick);
   const total = known.reduce((sum, { value }) => sum + value, 0);
-  return h(
-    "table",
-    { class: "sum ledger" },
+  const roiHead = ({ r, bin }) =>
     h(
-      "caption",
-      {},
-      title,
-      " ",
-      words("ledger.holds"),
-      " ",
-      num(`features ${row} ${column}`, features[row][column], 1),
-    ),
-    h(
-      "tbody",
-      {},
-      entries.length === 0 ? h("tr", {}, h("td", { class: "soft" }, words("ledger.none"))) : null,
-      entries.map(({ r, bin, value, index }) =>
-        h(
-          "tr",
-          { class: index < tick ? (index === tick - 1 ? "now" : "") : "waiting" },
-          h(
-            "th",
-            { scope: "row", class: `roi${r % 3}` },
-            `${words("roi")} ${roiName(r)}, ${words("bin")} (${bin.ph}, ${bin.pw})`,
-          ),
-          h("td", {}, plus(`ledger ${sent} ${index}`, value)),
-        ),
+      "th",
+      { scope: "row", class: `roi${r % 3}` },
+      `${words("roi")} ${roiName(r)}, ${words("bin")} (${bin.ph}, ${bin.pw})`,
+    );
+  const dfeature = num(`${sent}.dfeatures ${row} ${column}`, found.back[sent].dfeatures[row][column]);
+  return table(
+    "sum ledger",
+    [title, " ", words("ledger.holds"), " ", num(`features ${row} ${column}`, features[row][column], 1)],
+    null,
+    entries.length === 0 ? h("tr", {}, h("td", { class: "soft" }, words("ledger.none"))) : null,
+    entries.map((entry) =>
+      tableRow(
+        entry.index < tick ? (entry.index === tick - 1 ? "now" : "") : "waiting",
+        roiHead(entry),
+        plus(`ledger ${sent} ${entry.index}`, entry.value),
       ),
-      h(
-        "tr",
-        { class: "total" },
-        h("th", { scope: "row" }, words("total")),
-        h("td", {}, num(`total ${sent} ${tick} ${row} ${column}`, total)),
-      ),
-      tick === ticks.length && entries.length
-        ? h(
-            "tr",
-            { class: "soft" },
-            h("th", { scope: "row" }, "dfeatures"),
-            h("td", {}, num(`${sent}.dfeatures ${row} ${column}`, found.back[sent].dfeatures[row][column])),
-          )
-        : null,
     ),
+    tableRow("total", words("total"), num(`total ${sent} ${tick} ${row} ${column}`, total)),
+    tick === ticks.length && entries.length ? tableRow("soft", "dfeatures", dfeature) : null,
   );
 }

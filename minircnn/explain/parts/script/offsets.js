@@ -21,28 +21,22 @@ function reads(label) {
 /** What a ReLU after bbox_pred would do to this RoI's four offsets, and to their gradients. */
 function silenced(found, r, label) {
   if (label === 0) return h("p", { class: "note" }, words("heads.reads.none"));
-  return h(
-    "table",
-    { class: "sum" },
-    h("caption", {}, words("heads.silenced")),
-    h("thead", {}, h("tr", {}, ["", "t", "relu(t)", "∂L/∂t", words("heads.passes")].map(header))),
-    h(
-      "tbody",
-      {},
-      OFFSETS.map((name, i) => {
-        const column = 4 * label + i;
-        const t = found.bboxPred[r][column];
-        const gradient = smoothL1Slope(Math.max(t, 0) - found.targets[r][i]) / found.h7.length;
-        return h(
-          "tr",
-          { class: t > 0 ? "" : "shut" },
-          rowHead(name),
-          h("td", {}, num(`bbox_pred ${r} ${column}`, t, 3)),
-          h("td", {}, num(`relu.bbox_pred ${r} ${column}`, Math.max(t, 0), 3)),
-          h("td", {}, num(`relu.gradient ${r} ${i}`, gradient)),
-          h("td", {}, h("b", {}, num(`relu.passed ${r} ${i}`, t > 0 ? gradient : 0))),
-        );
-      }),
-    ),
+  return table(
+    "sum",
+    words("heads.silenced"),
+    ["", "t", "relu(t)", "∂L/∂t", words("heads.passes")],
+    OFFSETS.map((name, i) => {
+      const column = 4 * label + i;
+      const t = found.bboxPred[r][column];
+      const gradient = smoothL1Slope(Math.max(t, 0) - found.targets[r][i]) / found.h7.length;
+      return tableRow(
+        t > 0 ? "" : "shut",
+        name,
+        num(`bbox_pred ${r} ${column}`, t, 3),
+        num(`relu.bbox_pred ${r} ${column}`, Math.max(t, 0), 3),
+        num(`relu.gradient ${r} ${i}`, gradient),
+        strong(num(`relu.passed ${r} ${i}`, t > 0 ? gradient : 0)),
+      );
+    }),
   );
 }

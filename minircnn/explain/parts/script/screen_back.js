@@ -30,98 +30,63 @@ figure("back", ({ scenario, roi, sent, sum }, found) => {
 });
 
 function classGradient(found, r, label, R, sent) {
-  const off = sent === "box" ? "waiting" : "";
-  return h(
-    "table",
-    { class: `sum ${off}` },
-    h("caption", { class: "class-loss" }, words("back.class", { count: R })),
-    h("thead", {}, h("tr", {}, [words("class"), "p", "p − onehot", `/ ${R}`].map(header))),
-    h(
-      "tbody",
-      {},
-      found.probability[r].map((p, k) =>
-        h(
-          "tr",
-          { class: k === label ? "true-class" : "" },
-          h("th", { scope: "row" }, h("span", { class: "soft" }, `${k} `), className(k)),
-          h("td", {}, num(`probability ${r} ${k}`, p)),
-          h("td", {}, plus(`p-onehot ${r} ${k}`, p - (k === label ? 1 : 0))),
-          h("td", {}, h("b", {}, plus(`dcls_score ${r} ${k}`, found.dclsScore[r][k]))),
-        ),
+  const caption = h("span", { class: "class-loss" }, words("back.class", { count: R }));
+  return table(
+    `sum ${sent === "box" ? "waiting" : ""}`,
+    caption,
+    [words("class"), "p", "p − onehot", `/ ${R}`],
+    found.probability[r].map((p, k) =>
+      tableRow(
+        k === label ? "true-class" : "",
+        [h("span", { class: "soft" }, `${k} `), className(k)],
+        num(`probability ${r} ${k}`, p),
+        plus(`p-onehot ${r} ${k}`, p - (k === label ? 1 : 0)),
+        strong(plus(`dcls_score ${r} ${k}`, found.dclsScore[r][k])),
       ),
     ),
   );
 }
 
 function boxGradient(found, r, label, R, sent) {
-  const off = sent === "class" || label === 0 ? "waiting" : "";
-  return h(
-    "table",
-    { class: `sum ${off}` },
-    h("caption", { class: "box-loss" }, words(label === 0 ? "back.box.none" : "back.box", { count: R })),
-    h("thead", {}, h("tr", {}, [words("column"), "d", "clip(d, −1, 1)", `/ ${R}`].map(header))),
-    h(
-      "tbody",
-      {},
-      OFFSETS.map((name, i) => {
-        const column = 4 * label + i;
-        const d = found.d[r][i];
-        return h(
-          "tr",
-          {},
-          h("th", { scope: "row" }, h("span", { class: "soft" }, `${column} `), name),
-          h("td", {}, num(`d ${r} ${i}`, d)),
-          h("td", {}, plus(`clip ${r} ${i}`, smoothL1Slope(d))),
-          h("td", {}, h("b", {}, plus(`dbbox_pred ${r} ${column}`, found.dbboxPred[r][column]))),
-        );
-      }),
-    ),
+  const caption = h("span", { class: "box-loss" }, words(label === 0 ? "back.box.none" : "back.box", { count: R }));
+  return table(
+    `sum ${sent === "class" || label === 0 ? "waiting" : ""}`,
+    caption,
+    [words("column"), "d", "clip(d, −1, 1)", `/ ${R}`],
+    OFFSETS.map((name, i) => {
+      const column = 4 * label + i;
+      const d = found.d[r][i];
+      return tableRow(
+        "",
+        [h("span", { class: "soft" }, `${column} `), name],
+        num(`d ${r} ${i}`, d),
+        plus(`clip ${r} ${i}`, smoothL1Slope(d)),
+        strong(plus(`dbbox_pred ${r} ${column}`, found.dbboxPred[r][column])),
+      );
+    }),
   );
 }
 
 /** fc7: what the class sends, what the box sends, their sum, the gate, and what is left. */
 function meeting(found, r, sent, sum) {
-  return h(
-    "table",
-    { class: "sum gates" },
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        [
-          "",
-          words("back.fromclass"),
-          words("back.frombox"),
-          words("back.together"),
-          words("back.gate"),
-          words("back.passes"),
-        ].map(header),
-      ),
-    ),
-    h(
-      "tbody",
-      {},
-      found.z7[r].map((z, i) =>
-        h(
-          "tr",
-          { class: z > 0 ? "open" : "shut" },
-          rowHead(i),
-          h(
-            "td",
-            { class: sent === "box" ? "waiting" : "class-loss" },
-            plus(`class.dh7 ${r} ${i}`, found.back.class.dh7[r][i]),
-          ),
-          h(
-            "td",
-            { class: sent === "class" ? "waiting" : "box-loss" },
-            plus(`box.dh7 ${r} ${i}`, found.back.box.dh7[r][i]),
-          ),
-          h("td", {}, sumButton("dh7", i, `${sent}.dh7 ${r} ${i}`, found.back[sent].dh7[r][i], sum)),
-          h("td", {}, gate(`z7 ${r} ${i}`, z)),
-          h("td", {}, h("b", {}, num(`${sent}.dz7 ${r} ${i}`, found.back[sent].dz7[r][i]))),
-        ),
+  const heads = ["back.fromclass", "back.frombox", "back.together", "back.gate", "back.passes"].map((key) => words(key));
+  const from = (which, style, i) => {
+    const other = sent !== "both" && sent !== which;
+    return h("td", { class: other ? "waiting" : style }, plus(`${which}.dh7 ${r} ${i}`, found.back[which].dh7[r][i]));
+  };
+  return table(
+    "sum gates",
+    null,
+    ["", ...heads],
+    found.z7[r].map((z, i) =>
+      tableRow(
+        z > 0 ? "open" : "shut",
+        i,
+        from("class", "class-loss", i),
+        from("box", "box-loss", i),
+        sumButton("dh7", i, `${sent}.dh7 ${r} ${i}`, found.back[sent].dh7[r][i], sum),
+        gate(`z7 ${r} ${i}`, z),
+        strong(num(`${sent}.dz7 ${r} ${i}`, found.back[sent].dz7[r][i])),
       ),
     ),
   );
@@ -129,22 +94,17 @@ function meeting(found, r, sent, sum) {
 
 function gates(found, r, sent, number, sum) {
   const { [`dh${number}`]: dh, [`dz${number}`]: dz } = found.back[sent];
-  return h(
-    "table",
-    { class: "sum gates" },
-    h("thead", {}, h("tr", {}, ["", words("back.arrives"), words("back.gate"), words("back.passes")].map(header))),
-    h(
-      "tbody",
-      {},
-      found[`z${number}`][r].map((z, i) =>
-        h(
-          "tr",
-          { class: z > 0 ? "open" : "shut" },
-          rowHead(i),
-          h("td", {}, sumButton(`dh${number}`, i, `${sent}.dh${number} ${r} ${i}`, dh[r][i], sum)),
-          h("td", {}, gate(`z${number} ${r} ${i}`, z)),
-          h("td", {}, h("b", {}, num(`${sent}.dz${number} ${r} ${i}`, dz[r][i]))),
-        ),
+  return table(
+    "sum gates",
+    null,
+    ["", words("back.arrives"), words("back.gate"), words("back.passes")],
+    found[`z${number}`][r].map((z, i) =>
+      tableRow(
+        z > 0 ? "open" : "shut",
+        i,
+        sumButton(`dh${number}`, i, `${sent}.dh${number} ${r} ${i}`, dh[r][i], sum),
+        gate(`z${number} ${r} ${i}`, z),
+        strong(num(`${sent}.dz${number} ${r} ${i}`, dz[r][i])),
       ),
     ),
   );

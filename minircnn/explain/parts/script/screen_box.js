@@ -64,27 +64,13 @@ figure("stairs", ({ scenario, roi, left }, found) => {
       h(
         "div",
         {},
-        h(
-          "table",
-          { class: "sum" },
-          h("caption", {}, words("stairs.slope", { name: roiName(roi) })),
-          h(
-            "tbody",
-            {},
-            h("tr", {}, h("th", { scope: "row" }, `L(x1 − ${SIDE})`), h("td", {}, num(`stairs.low ${roi}`, low, 6))),
-            h(
-              "tr",
-              {},
-              h("th", { scope: "row" }, `L(x1 + ${SIDE})`),
-              h("td", {}, num(`stairs.high ${roi}`, high, 6)),
-            ),
-            h(
-              "tr",
-              { class: "total" },
-              h("th", { scope: "row" }, words("stairs.difference")),
-              h("td", {}, num(`stairs.difference ${roi}`, high - low, 6)),
-            ),
-          ),
+        table(
+          "sum",
+          words("stairs.slope", { name: roiName(roi) }),
+          null,
+          tableRow("", `L(x1 − ${SIDE})`, num(`stairs.low ${roi}`, low, 6)),
+          tableRow("", `L(x1 + ${SIDE})`, num(`stairs.high ${roi}`, high, 6)),
+          tableRow("total", words("stairs.difference"), num(`stairs.difference ${roi}`, high - low, 6)),
         ),
         h("p", {}, words(high === low ? "stairs.flat" : "stairs.jump")),
       ),
@@ -159,34 +145,19 @@ figure("sgd", ({ scenario, steps }) => {
           }),
           h("b", {}, num("steps", steps, 0)),
         ),
-        h(
-          "table",
-          { class: "sum" },
-          h("thead", {}, h("tr", {}, ["", ...OFFSETS, "IoU"].map(header))),
-          h(
-            "tbody",
-            {},
-            foreground.flatMap((r) => [
-              h(
-                "tr",
-                {},
-                h("th", { scope: "row", class: `roi${r % 3}` }, `${roiName(r)} t`),
-                found.own[r].map((t, i) => h("td", {}, num(`sgd.own ${steps} ${r} ${i}`, t, 3))),
-                h(
-                  "td",
-                  {},
-                  num(`sgd.iou ${steps} ${r}`, overlapOf(predictedBox(scenario, r, found.own[r]), truth[r]), 3),
-                ),
-              ),
-              h(
-                "tr",
-                { class: "soft" },
-                h("th", { scope: "row" }, `${roiName(r)} t*`),
-                found.targets[r].map((t, i) => h("td", {}, num(`targets ${r} ${i}`, t, 3))),
-                h("td", {}),
-              ),
-            ]),
-          ),
+        table(
+          "sum",
+          null,
+          ["", ...OFFSETS, "IoU"],
+          foreground.flatMap((r) => [
+            tableRow(
+              "",
+              h("th", { scope: "row", class: `roi${r % 3}` }, `${roiName(r)} t`),
+              ...found.own[r].map((t, i) => num(`sgd.own ${steps} ${r} ${i}`, t, 3)),
+              num(`sgd.iou ${steps} ${r}`, overlapOf(predictedBox(scenario, r, found.own[r]), truth[r]), 3),
+            ),
+            tableRow("soft", `${roiName(r)} t*`, ...found.targets[r].map((t, i) => num(`targets ${r} ${i}`, t, 3)), ""),
+          ]),
         ),
         h(
           "p",

@@ -69,7 +69,7 @@ function outputTable(found, r, label, output, reluOnBoxes) {
         "thead",
         {},
         h("tr", {}, h("td", { colspan: 2 }), h("th", { colspan: 4, scope: "colgroup" }, "bbox_pred")),
-        h("tr", {}, heads.map(header)),
+        h("tr", {}, heads.map(columnHead)),
       ),
       h(
         "tbody",
@@ -143,20 +143,8 @@ function walkOutputs(event) {
 }
 
 function rowOfFc7(h7, r) {
-  return h(
-    "table",
-    { class: "sum" },
-    h("caption", {}, words("heads.fc7", { name: roiName(r) })),
-    h(
-      "tbody",
-      {},
-      h(
-        "tr",
-        {},
-        h7.map((value, i) => h("td", {}, num(`h7 ${r} ${i}`, value, 3))),
-      ),
-    ),
-  );
+  const cells = h7.map((value, i) => h("td", {}, num(`h7 ${r} ${i}`, value, 3)));
+  return table("sum", words("heads.fc7", { name: roiName(r) }), null, h("tr", {}, cells));
 }
 
 /** The chosen output written out: fc7's row times its column of weights, plus its bias. */
@@ -166,41 +154,21 @@ function dotProduct(scenario, found, r, { kind, column }) {
   const { weights, biases } = scenario;
   const k = kind === "class" ? column : Math.floor(column / 4);
   const what = kind === "class" ? words("heads.score") : OFFSETS[column % 4];
-  return h(
-    "table",
-    { class: "sum written" },
-    h("caption", {}, h("code", {}, `${layer}[${column}]`), `: ${what}, ${className(k)}`),
-    h("thead", {}, h("tr", {}, ["", "fc7", `${layer}.weight[:, ${column}]`, words("product")].map(header))),
-    h(
-      "tbody",
-      {},
-      found.h7[r].map((value, i) => {
-        const weight = weights[layer][i][column];
-        return h(
-          "tr",
-          {},
-          rowHead(i),
-          h("td", {}, num(`h7 ${r} ${i}`, value, 3)),
-          h("td", {}, "× ", num(`weight ${layer} ${i} ${column}`, weight, 1)),
-          h("td", {}, plus(`product ${layer} ${r} ${i} ${column}`, value * weight, 3)),
-        );
-      }),
-      h(
-        "tr",
-        {},
-        rowHead(words("bias")),
-        h("td", {}),
-        h("td", {}),
-        h("td", {}, plus(`bias ${layer} ${column}`, biases[layer][column], 3)),
-      ),
-      h(
-        "tr",
-        { class: "total" },
-        rowHead(words("sum")),
-        h("td", {}),
-        h("td", {}),
-        h("td", {}, num(`${layer} ${r} ${column}`, sum, 3)),
-      ),
-    ),
+  return table(
+    "sum written",
+    [h("code", {}, `${layer}[${column}]`), `: ${what}, ${className(k)}`],
+    ["", "fc7", `${layer}.weight[:, ${column}]`, words("product")],
+    found.h7[r].map((value, i) => {
+      const weight = weights[layer][i][column];
+      return tableRow(
+        "",
+        i,
+        num(`h7 ${r} ${i}`, value, 3),
+        ["× ", num(`weight ${layer} ${i} ${column}`, weight, 1)],
+        plus(`product ${layer} ${r} ${i} ${column}`, value * weight, 3),
+      );
+    }),
+    tableRow("", words("bias"), "", "", plus(`bias ${layer} ${column}`, biases[layer][column], 3)),
+    tableRow("total", words("sum"), "", "", num(`${layer} ${r} ${column}`, sum, 3)),
   );
 }

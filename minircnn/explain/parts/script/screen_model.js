@@ -109,32 +109,19 @@ function norms({ rows, lowest }) {
   const lines = [...arrived].reverse().map(({ name, shape, gradients, weights, learns }) => {
     const frozen =
       !learns || (lowest && names.findIndex((each) => each.split("+")[0] === lowest) > names.indexOf(name));
-    return h(
-      "tr",
-      {},
-      h(
-        "th",
-        { scope: "row" },
-        name,
-        weights[0] !== null && frozen ? h("span", { class: "soft" }, ` (${words("model.frozen")})`) : null,
-      ),
+    const note = weights[0] !== null && frozen ? h("span", { class: "soft" }, ` (${words("model.frozen")})`) : null;
+    const bar = (norm, i) => {
+      const share = norm > 0 ? (100 * (Math.log10(norm) - low)) / (high - low) : 0;
+      const attributes = { class: `bar ${SENT[i]}`, style: `--share: ${share}%` };
+      return h("td", attributes, power(`model.norm ${name} ${i}`, norm));
+    };
+    return tableRow(
+      "",
+      [name, note],
       h("td", { class: "soft" }, shape.join("×")),
-      gradients.map((norm, i) =>
-        h(
-          "td",
-          {
-            class: `bar ${SENT[i]}`,
-            style: `--share: ${norm > 0 ? (100 * (Math.log10(norm) - low)) / (high - low) : 0}%`,
-          },
-          power(`model.norm ${name} ${i}`, norm),
-        ),
-      ),
+      ...gradients.map(bar),
       h("td", { class: "soft" }, weights[2] === null ? "" : power(`model.weight ${name}`, weights[2])),
     );
   });
-  return h(
-    "div",
-    { class: "scroll" },
-    h("table", { class: "sum norms" }, h("thead", {}, h("tr", {}, heads.map(header))), h("tbody", {}, lines)),
-  );
+  return h("div", { class: "scroll" }, table("sum norms", null, heads, lines));
 }

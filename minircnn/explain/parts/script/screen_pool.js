@@ -118,40 +118,20 @@ function scaleChoice(scenario) {
 /** Corner by corner: pixels, times the scale, rounded. */
 function rounding(roi, scale, cells, r) {
   const products = scaledCorners(roi, scale);
-  return h(
-    "table",
-    { class: "sum" },
-    h("caption", {}, words("pool.rounding", { name: roiName(r) })),
-    h("thead", {}, h("tr", {}, ["", words("pool.pixels"), "× spatial_scale", words("pool.cell")].map(header))),
-    h(
-      "tbody",
-      {},
-      ["x1", "y1", "x2", "y2"].map((name, i) =>
-        h(
-          "tr",
-          {},
-          rowHead(name),
-          h("td", {}, num(`roi ${r} ${i}`, roi[i], decimals(roi[i]))),
-          h("td", {}, num(`scaled ${r} ${i}`, products[i], decimals(products[i]))),
-          h("td", {}, h("b", {}, num(`snapped ${r} ${name}`, cells[name], 0))),
-        ),
+  return table(
+    "sum",
+    words("pool.rounding", { name: roiName(r) }),
+    ["", words("pool.pixels"), "× spatial_scale", words("pool.cell")],
+    ["x1", "y1", "x2", "y2"].map((name, i) =>
+      tableRow(
+        "",
+        name,
+        num(`roi ${r} ${i}`, roi[i], decimals(roi[i])),
+        num(`scaled ${r} ${i}`, products[i], decimals(products[i])),
+        strong(num(`snapped ${r} ${name}`, cells[name], 0)),
       ),
     ),
   );
-}
-
-/** As many digits as a corner needs, four at most. */
-function decimals(value) {
-  return [0, 1, 2, 3].find((digits) => Number(value.toFixed(digits)) === value) ?? 4;
-}
-
-/** The head of a column; an empty corner is no head. */
-function header(text) {
-  return text === "" ? h("td", {}) : h("th", { scope: "col" }, text);
-}
-
-function rowHead(text) {
-  return h("th", { scope: "row" }, text);
 }
 
 function binTable(cells, bins, W, r, disjoint) {
@@ -165,32 +145,22 @@ function binTable(cells, bins, W, r, disjoint) {
   ];
   return [
     h("p", {}, words("pool.size"), " ", size("width", cells.width, PW), " · ", size("height", cells.height, PH)),
-    h(
-      "table",
-      { class: "sum" },
-      h("caption", {}, words(disjoint ? "pool.bins.disjoint" : "pool.bins.true")),
-      h(
-        "thead",
-        {},
-        h("tr", {}, [words("bin"), words("rows"), words("columns"), words("winner"), words("maximum")].map(header)),
-      ),
-      h(
-        "tbody",
-        {},
-        bins.map((bin, i) => {
-          const name = (part) => `${which} ${r} ${i} ${part}`;
-          const empty = bin.winner < 0;
-          return h(
-            "tr",
-            { class: empty ? "soft" : "" },
-            rowHead(`(${bin.ph}, ${bin.pw})`),
-            h("td", {}, span(name("h1"), bin.h1, name("h2"), bin.h2)),
-            h("td", {}, span(name("w1"), bin.w1, name("w2"), bin.w2)),
-            h("td", {}, empty ? words("empty") : place(name("winner"), bin.winner, W)),
-            h("td", {}, h("b", {}, num(name("value"), bin.value, 1))),
-          );
-        }),
-      ),
+    table(
+      "sum",
+      words(disjoint ? "pool.bins.disjoint" : "pool.bins.true"),
+      [words("bin"), words("rows"), words("columns"), words("winner"), words("maximum")],
+      bins.map((bin, i) => {
+        const name = (part) => `${which} ${r} ${i} ${part}`;
+        const empty = bin.winner < 0;
+        return tableRow(
+          empty ? "soft" : "",
+          `(${bin.ph}, ${bin.pw})`,
+          span(name("h1"), bin.h1, name("h2"), bin.h2),
+          span(name("w1"), bin.w1, name("w2"), bin.w2),
+          empty ? words("empty") : place(name("winner"), bin.winner, W),
+          strong(num(name("value"), bin.value, 1)),
+        );
+      }),
     ),
   ];
 }

@@ -46,34 +46,15 @@ figure("nudge", ({ scenario, sent, cell, nudged }, found) => {
       h(
         "div",
         {},
-        h(
-          "table",
-          { class: "sum ledger" },
-          h("caption", {}, words("nudge.title", { cell: `(${row}, ${column})` })),
-          h(
-            "tbody",
-            {},
-            h("tr", {}, h("th", { scope: "row" }, "L(+ε)"), h("td", {}, num(`nudge.up ${name}`, up, 9))),
-            h("tr", {}, h("th", { scope: "row" }, "L(−ε)"), h("td", {}, num(`nudge.down ${name}`, down, 9))),
-            h(
-              "tr",
-              {},
-              h("th", { scope: "row" }, words("nudge.numeric")),
-              h("td", {}, num(`nudge.numeric ${name}`, numeric, 6)),
-            ),
-            h(
-              "tr",
-              {},
-              h("th", { scope: "row" }, words("nudge.analytic")),
-              h("td", {}, num(`${sent}.dfeatures ${row} ${column}`, analytic, 6)),
-            ),
-            h(
-              "tr",
-              { class: "total" },
-              h("th", { scope: "row" }, words("nudge.difference")),
-              h("td", {}, power(`nudge.difference ${name}`, numeric - analytic)),
-            ),
-          ),
+        table(
+          "sum ledger",
+          words("nudge.title", { cell: `(${row}, ${column})` }),
+          null,
+          tableRow("", "L(+ε)", num(`nudge.up ${name}`, up, 9)),
+          tableRow("", "L(−ε)", num(`nudge.down ${name}`, down, 9)),
+          tableRow("", words("nudge.numeric"), num(`nudge.numeric ${name}`, numeric, 6)),
+          tableRow("", words("nudge.analytic"), num(`${sent}.dfeatures ${row} ${column}`, analytic, 6)),
+          tableRow("total", words("nudge.difference"), power(`nudge.difference ${name}`, numeric - analytic)),
         ),
         h("p", {}, words(changesWinner(scenario, cell, nudged) ? "nudge.kink" : "nudge.smooth")),
         valueField(features, cell),
@@ -153,15 +134,14 @@ figure("tie", ({ tied }) => {
   ].map(([row, column]) => {
     const [up, down] = [e, -e].map((by) => output(nudgedFeatures(cells, [row, column], by)));
     const of = (part) => `tie.${part} ${tied ? 1 : 0} ${column}`;
-    return h(
-      "tr",
-      {},
-      h("th", { scope: "row" }, `(${row}, ${column})`),
-      h("td", {}, num(of("value"), cells[row][column], 0)),
-      h("td", {}, num(of("up"), up, 3)),
-      h("td", {}, num(of("down"), down, 3)),
-      h("td", {}, num(of("numeric"), (up - down) / (2 * e), 2)),
-      h("td", {}, h("b", {}, num(of("rule"), rule[row][column], 0))),
+    return tableRow(
+      "",
+      `(${row}, ${column})`,
+      num(of("value"), cells[row][column], 0),
+      num(of("up"), up, 3),
+      num(of("down"), down, 3),
+      num(of("numeric"), (up - down) / (2 * e), 2),
+      strong(num(of("rule"), rule[row][column], 0)),
     );
   });
   return [
@@ -178,21 +158,11 @@ figure("tie", ({ tied }) => {
         (value) => change({ tied: value }),
       ),
     ),
-    h(
-      "table",
-      { class: "sum" },
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          [words("cell"), words("value"), `max(+${e})`, `max(−${e})`, words("nudge.numeric"), words("tie.rule")].map(
-            header,
-          ),
-        ),
-      ),
-      h("tbody", {}, rows),
+    table(
+      "sum",
+      null,
+      [words("cell"), words("value"), `max(+${e})`, `max(−${e})`, words("nudge.numeric"), words("tie.rule")],
+      rows,
     ),
   ];
 });

@@ -97,25 +97,20 @@ function targetTable(scenario, found, r) {
   const heads = ["", words("target.offset"), "÷ σ", "t*", "t", "d = t − t*", words("loss"), `∂L/∂t = clip(d) / ${R}`];
   const rows = OFFSETS.map((name, i) => {
     const d = found.d[r][i];
-    return h(
-      "tr",
-      { class: off ? "waiting" : "" },
-      rowHead(name),
-      h("td", {}, num(`offsets ${r} ${i}`, found.offsets[r][i], 3)),
+    return tableRow(
+      off ? "waiting" : "",
+      name,
+      num(`offsets ${r} ${i}`, found.offsets[r][i], 3),
       h("td", { class: "soft" }, num(`std ${i}`, std[i], 1)),
-      h("td", {}, num(`targets ${r} ${i}`, found.targets[r][i], 3)),
-      h("td", {}, num(`own ${r} ${i}`, found.own[r][i], 3)),
-      h("td", {}, num(`d ${r} ${i}`, d, 3)),
-      h("td", {}, num(`smooth_l1 ${r} ${i}`, smoothL1(d), 4)),
-      h("td", {}, h("b", {}, num(`gradient ${r} ${i}`, off ? 0 : smoothL1Slope(d) / R))),
+      num(`targets ${r} ${i}`, found.targets[r][i], 3),
+      num(`own ${r} ${i}`, found.own[r][i], 3),
+      num(`d ${r} ${i}`, d, 3),
+      num(`smooth_l1 ${r} ${i}`, smoothL1(d), 4),
+      strong(num(`gradient ${r} ${i}`, off ? 0 : smoothL1Slope(d) / R)),
     );
   });
   return [
-    h(
-      "div",
-      { class: "scroll" },
-      h("table", { class: "sum targets" }, h("thead", {}, h("tr", {}, heads.map(header))), h("tbody", {}, rows)),
-    ),
+    h("div", { class: "scroll" }, table("sum targets", null, heads, rows)),
     h("p", { class: "soft" }, off ? words("target.off") : words("target.on", { count: R })),
   ];
 }

@@ -40,37 +40,21 @@ function writtenOut({ weights, labels }, found, r, sent, { layer, i }) {
     const [from, through] = layer === "dh6" ? ["dz7", "fc7"] : ["dz6", "fc6"];
     terms = back[from][r].map((d, column) => ({ of: `${sent}.${from} ${r} ${column}`, d, layer: through, column }));
   }
-  return h(
-    "table",
-    { class: "sum written" },
-    h("caption", {}, h("code", {}, `${layer}[${index}]`), words("back.written")),
-    h(
-      "tbody",
-      {},
-      terms.map(({ of, d, layer: through, column }) => {
-        const weight = weights[through][index][column];
-        return h(
-          "tr",
-          {},
-          h("td", {}, plus(of, d)),
-          h(
-            "td",
-            {},
-            "× ",
-            num(`weight ${through} ${index} ${column}`, weight, 1),
-            " ",
-            h("code", { class: "soft" }, `${through}.weight[${index}, ${column}]`),
-          ),
-          h("td", {}, plus(`back.product ${through} ${sent} ${r} ${index} ${column}`, d * weight)),
-        );
-      }),
-      h(
-        "tr",
-        { class: "total" },
-        h("th", { scope: "row" }, words("sum")),
-        h("td", {}),
-        h("td", {}, num(`${sent}.${layer} ${r} ${index}`, back[layer][r][index])),
-      ),
-    ),
+  return table(
+    "sum written",
+    [h("code", {}, `${layer}[${index}]`), words("back.written")],
+    null,
+    terms.map(({ of, d, layer: through, column }) => {
+      const weight = weights[through][index][column];
+      const times = [
+        "× ",
+        num(`weight ${through} ${index} ${column}`, weight, 1),
+        " ",
+        h("code", { class: "soft" }, `${through}.weight[${index}, ${column}]`),
+      ];
+      const product = plus(`back.product ${through} ${sent} ${r} ${index} ${column}`, d * weight);
+      return h("tr", {}, h("td", {}, plus(of, d)), h("td", {}, times), h("td", {}, product));
+    }),
+    tableRow("total", words("sum"), "", num(`${sent}.${layer} ${r} ${index}`, back[layer][r][index])),
   );
 }
