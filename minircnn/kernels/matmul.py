@@ -6,6 +6,8 @@ is fetched once. The inner dimension is cut into blocks; of the smaller operand 
 cache. Where `b` is the larger, the transposed product bᵀ aᵀ is computed and transposed at the end.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import get_num_threads, njit, prange
 
@@ -44,41 +46,46 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.nd
         a.dtype, whole_vectors(columns, a.dtype, 2) * k_block, owners * workspace, rows * columns if transposed else 0
     )
     result = result if transposed else out.reshape(-1)
-    _multiply(
-        *_flat(large), rows, *_flat(small), columns, K, k_block, panels, blocks.reshape(owners, -1), block, result
-    )
+    workspaces = blocks.reshape(owners, -1)
+    _multiply(_strided(large), _strided(small.T), rows, columns, K, k_block, block, panels, workspaces, result)
     if transposed:
-        _turn(result, rows, columns, out)
+        _transpose(result, rows, columns, out)
     return out
 
 
-def _flat(array: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Its values one after another, and how far its rows and its columns lie apart in them."""
-    if array.flags.f_contiguous:
-        return array.T.reshape(-1), 1, array.shape[0]
-    return np.ascontiguousarray(array).reshape(-1), array.shape[1], 1
+class Strided(NamedTuple):
+    """An operand's values one after another, and how far its rows and its steps along K lie apart in them."""
+
+    values: np.ndarray
+    row_step: int
+    k_step: int
+
+
+def _strided(operand: np.ndarray) -> Strided:
+    """operand (rows, K): as it lies, whichever way round."""
+    if operand.flags.f_contiguous:
+        return Strided(operand.T.reshape(-1), 1, operand.shape[0])
+    return Strided(np.ascontiguousarray(operand).reshape(-1), operand.shape[1], 1)
 
 
 @njit(parallel=True, cache=True)
-def _multiply(
-    large, row_step, k_step, rows, small, small_k, small_column, columns, K, k_block, panels, workspace, block, c
-):
+def _multiply(large, small, rows, columns, K, k_block, block, panels, workspaces, c):
     lanes = VECTOR_BYTES // c.itemsize
-    width, owners, blocks = 2 * lanes, len(workspace), (rows + block - 1) // block
+    width, owners, blocks = 2 * lanes, len(workspaces), (rows + block - 1) // block
     panel_count = (columns + width - 1) // width
     for k in range(0, K, k_block):
         depth = min(k_block, K - k)
         group = ROWS * (depth + lanes)  # of a block's rows, in its workspace
-        a_row, a_k = (depth + lanes, 1) if k_step == 1 else (1, ROWS)
+        a_row, a_k = (depth + lanes, 1) if large.k_step == 1 else (1, ROWS)
         for panel in prange(panel_count):
             start = panel * k_block * width
-            _lay_out_panel(small, k, small_k, small_column, depth, panel * width, columns, panels, start)
+            _lay_out_panel(small, k, depth, panel * width, columns, panels, start)
         for owner in prange(owners):  # owner computes: a block of the result's rows is one owner's
-            mine, tile = workspace[owner], np.empty(ROWS * width, c.dtype)
+            mine, tile = workspaces[owner], np.empty(ROWS * width, c.dtype)
             for index in range(owner * blocks // owners, (owner + 1) * blocks // owners):
                 first = index * block
                 count = min(block, rows - first)
-                _lay_out_block(large, first, row_step, k, k_step, count, depth, mine)
+                _lay_out_block(large, first, k, count, depth, mine)
                 for panel in range(panel_count):
                     column, b = panel * width, panel * k_block * width
                     for row in range(0, count, ROWS):
@@ -92,48 +99,48 @@ def _multiply(
 
 
 @njit
-def _lay_out_panel(small, k, k_step, column_step, depth, column, columns, panels, start):
-    """`depth` rows of a panel of the smaller operand, zero beyond its last column."""
+def _lay_out_panel(small, k, depth, column, columns, panels, start):
+    """`depth` steps of K of a panel of the smaller operand's columns, zero beyond the last column."""
     width = 2 * VECTOR_BYTES // panels.itemsize
     few = min(width, columns - column)
     if few < width:
         panels[start : start + depth * width] = 0
-    if column_step == 1:
+    if small.row_step == 1:
         for i in range(depth):
-            source = (k + i) * k_step + column
+            source = (k + i) * small.k_step + column
             for j in range(few):
-                panels[start + i * width + j] = small[source + j]
+                panels[start + i * width + j] = small.values[source + j]
     else:
         for j in range(few):
-            source = k + (column + j) * column_step
+            source = k + (column + j) * small.row_step
             for i in range(depth):
-                panels[start + i * width + j] = small[source + i]
+                panels[start + i * width + j] = small.values[source + i]
 
 
 @njit
-def _lay_out_block(large, first, row_step, k, k_step, count, depth, workspace):
+def _lay_out_block(large, first, k, count, depth, workspace):
     """A block of the larger operand, group of ROWS by group: row after row, or, where it is transposed, k after k."""
-    lanes = VECTOR_BYTES // workspace.itemsize
-    pitch = ROWS * (depth + lanes)  # from group to group; some workspace after each, which a last vector may run into
-    if k_step == 1:
+    lanes, values = VECTOR_BYTES // workspace.itemsize, large.values
+    pitch = ROWS * (depth + lanes)  # from group to group; room after each, which a last vector may run into
+    if large.k_step == 1:
         for row in range(count):
-            source, target = (first + row) * row_step + k, row // ROWS * pitch + row % ROWS * (depth + lanes)
+            source, target = (first + row) * large.row_step + k, row // ROWS * pitch + row % ROWS * (depth + lanes)
             for i in range(0, depth - lanes + 1, lanes):
-                store(workspace, target + i, load(large, source + i))
+                store(workspace, target + i, load(values, source + i))
             for i in range(depth // lanes * lanes, depth):
-                workspace[target + i] = large[source + i]
+                workspace[target + i] = values[source + i]
     else:
         for start in range(0, depth, SQUARE):
             for row in range(0, count, ROWS):
                 target = row // ROWS * pitch
                 for i in range(start, min(start + SQUARE, depth)):
-                    source = (k + i) * k_step + first + row
-                    if source + ROWS + lanes <= len(large):
+                    source = (k + i) * large.k_step + first + row
+                    if source + ROWS + lanes <= len(values):
                         for part in range(0, ROWS, lanes):
-                            store(workspace, target + i * ROWS + part, load(large, source + part))
+                            store(workspace, target + i * ROWS + part, load(values, source + part))
                     else:
                         for part in range(min(ROWS, count - row)):
-                            workspace[target + i * ROWS + part] = large[source + part]
+                            workspace[target + i * ROWS + part] = values[source + part]
 
 
 @njit
@@ -145,7 +152,7 @@ def _put_tile(tile, width, rows, columns, c, at, c_row, add):
 
 
 @njit(parallel=True, cache=True)
-def _turn(result, rows, columns, out):
+def _transpose(result, rows, columns, out):
     """The transpose of `result` (rows, columns) to `out`."""
     for square in prange((columns + SQUARE - 1) // SQUARE):
         first = square * SQUARE
