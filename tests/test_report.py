@@ -14,6 +14,7 @@ from minircnn.base.errors import InputError
 from minircnn.data import Sample
 from minircnn.detection import Detections
 from minircnn.metrics import evaluate_detections
+from minircnn.report import page
 from minircnn.report.charts import COLOURS, STYLE, Line, chart, precision_recall_chart, smooth
 from minircnn.report.page import write_report
 from minircnn.report.words import LANGUAGES, sentences
@@ -184,6 +185,18 @@ def test_report_sets_two_starts_beside_each_other(tmp_path):
     drawn = page[page.index("Two starts") :]
     drawn = drawn[: drawn.index("</svg>")]
     assert len(_dots(drawn, "a")) == len(_dots(drawn, "b")) == 3  # mAP75 was not measured there
+
+
+def test_a_wild_beginning_does_not_flatten_the_losses(tmp_path, monkeypatch):
+    tops, drawn = [], page.chart
+    monkeypatch.setattr(page, "chart", lambda *given, top=None, **more: tops.append(top) or drawn(*given, **more))
+    run = _write_run(tmp_path, rows=300)
+    log = (tmp_path / "log.csv").read_text().splitlines()
+    log[1] = "20,0.1,0.01,1e6,1e6,0.5,0.24,1"
+    (tmp_path / "log.csv").write_text("\n".join(log) + "\n")
+    _report(tmp_path, *run)
+    losses = sorted(float(line.split(",")[3]) for line in log[1:])
+    assert tops[0] == pytest.approx(1.1 * np.quantile(losses, 0.98))
 
 
 def test_names_are_escaped_everywhere(tmp_path):

@@ -79,3 +79,9 @@ def test_normalised_offsets_have_mean_zero_and_spread_one(rng):
     # a class that was never seen takes what all have, and background keeps its zeros
     np.testing.assert_allclose(statistics.mean[3], offsets.mean(axis=0))
     assert not normalise_offsets(np.ones((1, 4)), np.array([0]), statistics).any()
+
+
+def test_offsets_that_are_all_alike_have_a_spread_to_divide_by():
+    statistics = OffsetStatistics.measure(np.full((9, 4), 0.5), np.ones(9, np.int64), 1)
+    np.testing.assert_array_equal(statistics.mean[1], 0.5)
+    np.testing.assert_array_equal(statistics.std[1], 1e-3)
