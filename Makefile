@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/minircnn demo --out runs/demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check

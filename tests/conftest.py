@@ -22,10 +22,20 @@ WITH_TORCH = {  # files that cannot be collected without PyTorch
 }  # fmt: skip
 
 
+LONG = [  # files that take longest, which begin first: of two workers neither waits long for the other at the end
+    f"test_{name}.py"
+    for name in (
+        "cli", "explain_page", "examples", "training", "threads", "hostile_weights", "surroundings", "pretrain",
+        "against_torch", "report", "peers", "proposals", "capture", "vectors", "fashion_scenes",
+    )
+]  # fmt: skip
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.name in WITH_TORCH:
             item.add_marker("torch")
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 def pytest_configure():
