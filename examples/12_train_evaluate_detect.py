@@ -38,13 +38,13 @@ def main() -> Figure:
 
     # Training: everything is checked, proposals are computed once and kept, then come the steps.
     folder = RunFolder(work / "run")
-    training = Training.start(folder, TrainSettings(data=str(work / "scenes"), epochs=3, validation_images=8))
+    training = Training.start(folder, TrainSettings(data=str(work / "scenes"), epochs=2, validation_images=8))
     training.run()
     print(f"{training.step} steps in {training.steps.seconds:.0f} s; {folder.path} holds",
           ", ".join(sorted(path.name for path in folder.path.iterdir())))  # fmt: skip
 
     # Going on, for longer: the same weights, velocities, order and random numbers as if it had not stopped.
-    training = Training.resume(folder, epochs=5)
+    training = Training.resume(folder, epochs=3)
     training.run()
     print(f"{training.step} steps now; mAP50 on 8 scenes so far:",
           ", ".join(f"{row['mAP50']:.3f}" for row in training.history))  # fmt: skip

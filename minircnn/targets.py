@@ -1,7 +1,7 @@
 """What the model should have said: match proposals to truth, sample a minibatch, compute regression targets.
 
-Comes between the proposals and the model (Fast R-CNN, section 2.3). A proposal is foreground when it overlaps a
-garment by at least one half and background when its best overlap lies in [0.1, 0.5); the rest are not used.
+Comes between the proposals and the model (Fast R-CNN, section 2.3). A proposal is foreground when it overlaps an
+object by at least one half and background when its best overlap lies in [0.1, 0.5); the rest are not used.
 """
 
 import math
@@ -23,7 +23,7 @@ class SamplingSettings:
     ----------
     rois_per_image : int
     foreground_fraction : float in [0, 1]; at most this share of them is foreground
-    foreground_iou : float in [0, 1]; a RoI that overlaps a garment by at least this is foreground
+    foreground_iou : float in [0, 1]; a RoI that overlaps an object by at least this is foreground
     background_iou_low, background_iou_high : float in [0, 1]; one whose best overlap is from low to below high is
         background
 
@@ -90,7 +90,7 @@ class OffsetStatistics:
 
 
 def match_proposals(proposals: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each proposal, its best garment.
+    """For each proposal, its best true box.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def match_proposals(proposals: np.ndarray, truth: np.ndarray) -> tuple[np.ndarra
 
     Returns
     -------
-    index : (P,) int64, into `truth`; -1 where there is no garment at all
+    index : (P,) int64, into `truth`; -1 where there is none at all
     overlap : (P,), their IoU; 0 where there is none
     """
     if len(truth) == 0:
@@ -115,7 +115,7 @@ def sample_rois(
     settings: SamplingSettings,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw one image's share of the minibatch; the garments' own boxes join the proposals.
+    """Draw one image's share of the minibatch; the objects' own boxes join the proposals.
 
     Parameters
     ----------

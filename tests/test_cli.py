@@ -345,13 +345,13 @@ def interrupted(*arguments, at, cwd):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_ctrl_c_says_what_is_saved_and_the_command_that_goes_on(scenes, tmp_path):
-    start = ["train", "--data", scenes, "--out", "my run", "--epochs", 15, "--images-per-step", 2]
+    start = ["train", "--data", scenes, "--out", "my run", "--epochs", 10, "--images-per-step", 2]
     code, output = interrupted(*start, at="reading validation", cwd=tmp_path)
     assert code == 130
     assert output.strip().splitlines()[-1].startswith("stopped; ")
     go_on = shlex.split(output.strip().splitlines()[-1].split("Go on with: ")[1])
     assert go_on[1:] in ([str(word) for word in start], ["train", "--resume", "my run"])
-    code, output = interrupted(*go_on[1:], at="training: 60/60", cwd=tmp_path)
+    code, output = interrupted(*go_on[1:], at="training: 40/40", cwd=tmp_path)
     assert code == 130, output
     assert output.strip().endswith("Go on with: minircnn train --resume 'my run'")
     assert minircnn("train", "--resume", "my run", cwd=tmp_path).returncode == 0
@@ -384,7 +384,7 @@ def tiny_demo(monkeypatch):
     """`run_demo` on a handful of scenes."""
     from minircnn.tasks import demo
 
-    monkeypatch.setattr(demo, "QUICK", demo.DemoSize(train=6, validation=3, test=4, epochs=1))
+    monkeypatch.setattr(demo, "QUICK", demo.DemoSize(train=4, validation=2, test=2, epochs=1))
     return lambda out, **given: demo.run_demo(out, True, 0, lambda *_: None, **given)
 
 
@@ -392,10 +392,10 @@ def test_a_demo_that_compares_leaves_both_runs_in_one_report(tiny_demo, tmp_path
     metrics = tiny_demo(tmp_path / "demo", compare=True)
     assert "comes with minircnn" in metrics["started_from"]
     assert metrics["data"]["split"] == "test"
-    assert metrics["images"] == metrics["rival"]["images"] == 4
+    assert metrics["images"] == metrics["rival"]["images"] == 2
     assert metrics["rival"]["started_from"] == "random weights"
     assert [row["step"] for row in metrics["history"]] == [row["step"] for row in metrics["rival"]["history"]]
-    assert metrics["ms_per_image"]["images"] == 4
+    assert metrics["ms_per_image"]["images"] == 2
     page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
     assert "Two starts" in page
     assert not (tmp_path / "demo" / "from-random" / "proposals").exists()  # they are shared

@@ -25,7 +25,7 @@ def detect(
         float, typer.Option(min=0, max=1, help="Draw what scores at least this; the JSON holds all from 0.05.")
     ] = 0.5,
 ) -> None:
-    """Find garments in photographs: pictures with boxes, classes and scores, and a JSON in COCO's results form.
+    """Find objects in photographs: pictures with boxes, classes and scores, and a JSON in COCO's results form.
 
     Images that cannot be read are named at the end, and the others are done all the same. Nothing is ever written
     over an input, or over a file that detect did not write itself. What is in the folder already, of the same image

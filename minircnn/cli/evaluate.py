@@ -53,7 +53,7 @@ def evaluate(
     metrics["seconds_per_image"] = seconds / max(1, len(truths))
     write_figures(json, "eval", metrics | {"skipped": left_out})
     print_measures(metrics)
-    print(f"proposals reach {figure(recall[0.5])} of the garments at IoU 0.5, {figure(recall[0.7])} at 0.7")
+    print(f"proposals reach {figure(recall[0.5])} of the true boxes at IoU 0.5, {figure(recall[0.7])} at 0.7")
     print(
         f"{len(truths)} images in {seconds:.1f} s, {1000 * metrics['seconds_per_image']:.0f} ms each, from proposals on"
     )

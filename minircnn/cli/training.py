@@ -179,6 +179,6 @@ def _print_end(metrics: dict, report: Path, best: Path) -> None:
         print(f"  from {rival['started_from']}: mAP50 {figure(rival['mAP50'])}   mAP75 {figure(rival['mAP75'])}")
     print(
         f"trained in {metrics['train_seconds']:.0f} s; "
-        f"proposals reach {figure(metrics['proposal_recall50'])} of the garments"
+        f"proposals reach {figure(metrics['proposal_recall50'])} of the true boxes"
     )
     print(f"Done. Open {report} in a browser; {best} is the detector.")

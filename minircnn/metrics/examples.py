@@ -14,7 +14,7 @@ from minircnn.metrics.confusion import NOTHING, SHOWN_SCORE, match_image
 from minircnn.metrics.inputs import Found, Truth
 
 Reason = tuple[str, tuple[tuple[str, str], ...]]  # a kind, which report/words.json puts in words, and its places
-NEAR = 0.1  # IoU from which a wrong box was meant for a garment
+NEAR = 0.1  # IoU from which a wrong box was meant for an object
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Example:
     image : int, its place in the data set
     right, wrong : indices of the detections that are shown
     missed : indices of the true boxes that no detection was matched to
-    mistakes : int; a garment that was found askew is one, not a false alarm and a miss
+    mistakes : int; an object that was found askew is one, not a false alarm and a miss
     quality : float in [0, 1]; the IoUs of what is right, over the mean number of true and shown boxes
     reasons : what went wrong and how often, or how well all of it fits
     """
@@ -43,7 +43,7 @@ class Example:
 def choose_examples(
     detections: Sequence, truths: Sequence, class_names: Sequence[str], count: int = 6
 ) -> tuple[list[Example], list[Example]]:
-    """At most `count` images without a mistake, most garments first, and as many with the most mistakes."""
+    """At most `count` images without a mistake, most objects first, and as many with the most mistakes."""
     judged = [judge_image(i, *pair, class_names) for i, pair in enumerate(zip(detections, truths, strict=True))]
     best = [row for row in judged if row.right and not row.mistakes]
     worst = [row for row in judged if row.mistakes]

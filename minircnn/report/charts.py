@@ -108,7 +108,7 @@ def precision_recall_chart(recall: np.ndarray, precision: np.ndarray, at: int, b
         axes.set_yticks([0, 0.5, 1], ["", "", "1"])
         axes.grid(axis="both")
         if len(recall):
-            corners = np.flatnonzero(np.diff(recall, prepend=-1))  # where a garment is found, and the first
+            corners = np.flatnonzero(np.diff(recall, prepend=-1))  # where an object is found, and the first
             few = corners[np.linspace(0, len(corners) - 1, min(len(corners), MAX_POINTS // 4)).astype(int)]
             kept = np.union1d(few, [max(at - 1, 0), len(recall) - 1])
             x, y = np.insert(recall[kept], 0, 0), np.insert(precision[kept], 0, precision[0])

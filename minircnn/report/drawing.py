@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SMALLEST_PICTURE = 480  # longer side, pixels; below this a label hides the garment it names
+SMALLEST_PICTURE = 480  # longer side, pixels; below this a label hides the object it names
 GOLDEN_ANGLE = 0.381966  # of a full turn: successive hues fall where the widest gap is
 TONES = ((0.62, 0.85), (0.45, 0.75), (0.75, 0.90))  # (lightness, saturation), taken in turn
 
