@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from minircnn.kernels.matmul import matmul
-from minircnn.layers import Conv, Dropout, Linear, MaxPool, Parameter, ReLU, RoIPool
-from minircnn.models import FastRCNN, vgg16, vgg_small
+from minircnn.layers import Conv, Dropout, Linear, MaxPool, Parameter, ReLU, RoIPool, Sequential
+from minircnn.losses import smooth_l1, softmax_cross_entropy
+from minircnn.models import Batch, FastRCNN, vgg16, vgg_small
 
 
 def linear(rng, inputs, outputs):
@@ -146,7 +147,7 @@ def test_gates_taken_along_on_the_way_back_give_the_same_gradients(frozen, image
     other = architecture.backbone()
     other.draw(rng)
     other.set_training(False)
-    other.forward(-x)  # has its own way through the rooms, before this one is back
+    other.forward(-x)  # has its own way through the workspaces, before this one is back
     backbone.backward(dy)
     learning = [parameter for _, parameter in backbone.named_parameters() if parameter.learns]
     got = [parameter.grad.copy() for parameter in learning]
@@ -156,6 +157,64 @@ def test_gates_taken_along_on_the_way_back_give_the_same_gradients(frozen, image
         dy = layer.backward(dy)
     for gradient, parameter in zip(got, learning, strict=True):
         np.testing.assert_array_equal(gradient, parameter.grad)
+
+
+def test_a_layer_by_itself_gives_the_gradient_of_its_own_input(rng):
+    """Whatever a chain has planned: who walks the layers one by one sees what reaches the ReLU below, closed or not."""
+    backbone = replace(vgg_small(), blocks=((16, 16), (16,))).backbone()
+    backbone.draw(rng)
+    backbone.set_training(True)
+    dy = rng.standard_normal(backbone.forward(rng.standard_normal((1, 9, 8, 3), np.float32)).shape, np.float32)
+    backbone.backward(dy)
+    layer = backbone.layers["conv1_2"]
+    assert backbone.above["conv1_2"].gates
+    dx = layer.backward(rng.standard_normal((1, 9, 8, 16), np.float32))
+    assert np.abs(dx[layer.x == 0]).min() > 0
+
+
+def test_what_passes_its_input_on_does_not_bring_two_maps_into_one_workspace(rng):
+    """Dropout hands on x itself in detection: the map after it is not to be written over the one before."""
+    layers = {}
+    for name in "ab":
+        layers[name] = Conv(Parameter(rng.standard_normal((3, 3, 16, 16))), Parameter(np.zeros(16)))
+        layers |= {f"relu_{name}": ReLU(), f"drop_{name}": Dropout(0.5)}
+    x = want = rng.standard_normal((1, 7, 8, 16))
+    chain = Sequential(layers)
+    for layer in layers.values():
+        want = layer.forward(want)
+    got = chain.forward(x)
+    chain.forward(-x)  # the first is still what it was
+    np.testing.assert_array_equal(got, want)
+
+
+def test_a_chain_that_kept_nothing_says_so_on_the_way_back(rng):
+    backbone = vgg_small().backbone()
+    backbone.draw(rng)
+    features = backbone.forward(np.zeros((1, 32, 32, 3), np.float32))
+    with pytest.raises(RuntimeError, match=r"Sequential\.backward needs a forward in training mode"):
+        backbone.backward(features)
+
+
+def test_backward_takes_both_gradients_or_those_of_the_losses(rng):
+    model = FastRCNN(replace(vgg_small(), hidden=(20, 30)), num_classes=3, rng=rng)
+    model.train()
+    images = rng.standard_normal((1, 40, 48, 3), np.float32)
+    rois = np.array([[0, 0, 0, 30, 30], [0, 5, 6, 20, 39]], np.float32)
+    batch = Batch(images, rois, np.array([2, 0]), np.ones((2, 4), np.float32), ("",))
+    losses = model.losses(batch)
+    model.backward()
+    got = {name: parameter.grad.copy() for name, parameter in model.named_parameters()}
+    cls_score, bbox_pred = model.forward(images, rois)
+    loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
+    loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels)
+    model.backward(dcls_score, dbbox_pred)
+    assert losses == {"loss_cls": loss_cls, "loss_bbox": loss_bbox}
+    for name, parameter in model.named_parameters():
+        np.testing.assert_array_equal(parameter.grad, got[name], err_msg=name)
+    with pytest.raises(RuntimeError, match="needs losses before it"):
+        model.backward()  # they were used up
+    with pytest.raises(ValueError, match="both outputs, or none"):
+        model.backward(dcls_score)
 
 
 def test_detection_forgets_no_change_of_a_weight(rng):

@@ -32,7 +32,6 @@ class Conv(Layer):
     ----------
     algorithm : "winograd" for 3×3 with stride and padding 1 and enough channels, "rows" for other square kernels of
         stride 1, "loops" for the rest
-    x_is_rectified : x is a ReLU's y, and backward passes dx through that ReLU's gate (only with "winograd")
     """
 
     def __init__(self, weight: Parameter, bias: Parameter, stride: int = 1, padding: int = 1):
@@ -43,7 +42,6 @@ class Conv(Layer):
         self.algorithm = "rows" if by_rows else "loops"
         if by_rows and KH == 3 and padding == 1 and C >= FEW_CHANNELS:
             self.algorithm = "winograd"
-        self.x_is_rectified = False
         self.x: np.ndarray | None = None
         self._filters: tuple[np.ndarray, np.ndarray] | None = None  # a weight, and its transform
 
@@ -85,11 +83,14 @@ class Conv(Layer):
             self._filters = w.copy(), conv3x3_filters(w)
         return self._filters[1]
 
-    def backward(self, dy: np.ndarray) -> np.ndarray | None:
-        """dy (N, OH, OW, OC) → dx (N, H, W, C), or None where `needs_dx` is False; fills dweight and dbias."""
+    def backward(self, dy: np.ndarray, *, past_relu: bool = False) -> np.ndarray | None:
+        """dy (N, OH, OW, OC) → dx (N, H, W, C), or None where `needs_dx` is False; fills dweight and dbias.
+
+        `past_relu`, where `fused.py` says so: x is a ReLU's y, and what comes out has passed that ReLU's gate, x > 0.
+        """
         x, w = self.saved("x"), self.weight.value
         if self.algorithm == "winograd":
-            dx, dw, db = conv3x3_backward(dy, x, w, self.needs_dx, gate=x if self.x_is_rectified else None)
+            dx, dw, db = conv3x3_backward(dy, x, w, self.needs_dx, gate=x if past_relu else None)
         elif self.algorithm == "rows":
             dx, dw, db = conv_rows_backward(dy, x, w, self.padding, self.needs_dx)
         else:

@@ -29,6 +29,7 @@ class Step:
     pool : whether the max-pool is among it; nobody asks it which cell won then
     workspace : where y goes if only the next layer reads it
     gated : whether dy has passed the ReLU's gate already, in the convolution above
+    gates : whether dx passes the gate of the ReLU below on its way, for the step there
     """
 
     layer: Layer
@@ -37,6 +38,7 @@ class Step:
     pool: bool = False
     workspace: str | None = None
     gated: bool = False
+    gates: bool = False
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """x → y of the last of its layers."""
@@ -48,7 +50,7 @@ class Step:
         """dy → dx of the first of its layers."""
         if self.relu is not None and not self.gated:
             dy = self.relu.backward(dy)
-        return self.layer.backward(dy)
+        return self.layer.backward(dy, past_relu=True) if self.gates else self.layer.backward(dy)
 
 
 def plan(layers: dict[str, Layer]) -> dict[str, Step]:
@@ -59,12 +61,10 @@ def plan(layers: dict[str, Layer]) -> dict[str, Step]:
         name, layer = names[0], layers[names[0]]
         step = steps[name] = Step(layer, *_along(layers, names))
         names = names[1 + len(step.along) :]
-        if isinstance(layer, Conv):
-            layer.x_is_rectified = below is not None and layer.algorithm == "winograd"
-            if layer.x_is_rectified and below is not None:
-                below.gated = True
-            if step.relu is not None and _read_once(layer, step.relu, [layers[other] for other in names]):
-                step.workspace = f"map {len(steps) % 2}"  # the other of two holds x
+        if below is not None and isinstance(layer, Conv) and layer.algorithm == "winograd":
+            below.gated = step.gates = True
+        if step.relu is not None and _read_once(layer, step.relu, [layers[other] for other in names]):
+            step.workspace = f"map {len(steps) % 2}"  # the other of two may hold x
         below = step if step.relu is not None and not step.pool and layer.training else None
     return steps
 
@@ -78,9 +78,11 @@ def _along(layers: dict[str, Layer], names: Sequence[str]) -> tuple[tuple[str, .
     return tuple(names[1 : 3 if pool else 2]), relu, pool
 
 
-def _read_once(conv: Conv, relu: ReLU, above: list[Layer]) -> bool:
-    """Whether y is read by the next layer alone, and never again."""
-    return bool(above) and not above[0].training and not relu.training and conv.algorithm != "loops"
+def _read_once(conv: Layer, relu: ReLU, above: list[Layer]) -> bool:
+    """Whether y is read by the next layer alone, which keeps nothing and writes an array of its own."""
+    if not isinstance(conv, Conv) or conv.algorithm == "loops" or relu.training or not above:
+        return False
+    return isinstance(above[0], Conv | MaxPool) and not above[0].training
 
 
 def halves(layer: Layer) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+NOTHING_KEPT = "{}.backward needs a forward in training mode before it: call model.train(), then forward, then backward"
+
 
 @dataclass
 class Parameter:
@@ -76,8 +78,5 @@ class Layer:
         """What forward kept under `name`, or a clear error where there was no forward to keep it."""
         value = getattr(self, name, None)
         if value is None:
-            raise RuntimeError(
-                f"{type(self).__name__}.backward needs a forward in training mode before it: "
-                "call model.train(), then forward, then backward"
-            )
+            raise RuntimeError(NOTHING_KEPT.format(type(self).__name__))
         return value

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minircnn.layers.fused import Step, plan
-from minircnn.layers.layer import Layer, Parameter
+from minircnn.layers.layer import NOTHING_KEPT, Layer, Parameter
 
 
 class Sequential(Layer):
@@ -79,6 +79,8 @@ class Sequential(Layer):
 
     def backward(self, dy: np.ndarray) -> np.ndarray | None:
         """Gradient with respect to the input of the lowest learning layer, or None where that layer skips it."""
+        if not self.above and self.learns:
+            raise RuntimeError(NOTHING_KEPT.format("Sequential"))
         dx: Any = dy
         for step in reversed(self.above.values()):
             dx = step.backward(dx)

@@ -124,8 +124,10 @@ class FastRCNN(Model):
         dcls_score : (R, K+1), from `softmax_cross_entropy`
         dbbox_pred : (R, 4(K+1)), from `smooth_l1`; without the two, those of `losses`
         """
-        if dcls_score is None or dbbox_pred is None:
+        if dcls_score is None and dbbox_pred is None:
             dcls_score, dbbox_pred = self.kept_gradients()
+        if dcls_score is None or dbbox_pred is None:
+            raise ValueError("FastRCNN: backward takes the gradients of both outputs, or none: then those of losses")
         if self.backbone.learns:
             self.backbone.backward(self.backward_rois(dcls_score, dbbox_pred))
         else:
