@@ -220,15 +220,31 @@ def locked(path: Path, taken: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        holder = path.read_text(errors="replace").strip() if os.name != "nt" and path.is_file() else ""
-        raise InputError(f"{taken}{f' (number {holder})' if holder else ''}; wait for it or stop it first") from None
+        raise InputError(f"{taken}{_holder(path)}; wait for it or stop it first") from None
     except OSError as error:
         raise InputError(f"{path.parent} cannot be written ({reason(error)}); choose another folder") from None
+    # Windows lets nobody write to a locked file, nor remove it; and where a file system has no locks, what stands in
+    # the file is the lock, and more than a number.
+    ours = not nested and os.name != "nt" and (_content(path).isdigit() or not _content(path))
     try:
-        if not nested and os.name != "nt":  # Windows lets nobody write to a locked file, nor remove it
-            path.write_text(f"{os.getpid()}\n")
+        if ours:
+            with suppress(OSError):  # on a full disk the number is missing
+                path.write_text(f"{os.getpid()}\n")
         yield
     finally:
-        if not nested and os.name != "nt":  # while it is held: whoever opened it meanwhile sees that it is gone
+        if ours:  # while it is held: whoever opened it meanwhile sees that it is gone
             path.unlink(missing_ok=True)
         lock.release()
+
+
+def _holder(path: Path) -> str:
+    """The number of the process that holds a lock file, in words; empty where it cannot be read."""
+    number = _content(path).partition("\n")[0]
+    return f" (number {number})" if number.isdigit() else ""
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:  # another process's, on Windows; or gone meanwhile
+        return ""

@@ -41,8 +41,8 @@ def _ensure_cache_folder() -> bool:
         config.CACHE_DIR = folder_of_its_own = tempfile.mkdtemp(prefix="minircnn-kernels-")  # type: ignore[attr-defined]
         atexit.register(shutil.rmtree, folder_of_its_own, ignore_errors=True)
         return False
-    with suppress(OSError):  # another process may be doing the same, or nobody may write here
-        for folder in folders:
+    for folder in folders:
+        with suppress(OSError):  # another process may be doing the same, or nobody may write here
             throw_away_the_unusable(folder)
     return True
 
