@@ -93,15 +93,14 @@ class Pretraining:
     ):
         self.out, self.unfinished, self.material = out, out.with_name(f"{out.name}.unfinished"), material
         check_target(out, "--out", (".safetensors",))
-        self.steps = CropSteps(material, PretrainSettings(material.name, crops or 0, seed))
         if self.unfinished.exists():
-            self._load(crops, seed)
+            self.steps = self._load(crops, seed)
             return
         if crops is None:
             progress("measuring speed", 0, 1, "")
             crops = max(1, round(60 * minutes / measure_seconds(material, seed))) * CROPS_PER_STEP
             progress("measuring speed", 1, 1, f"{crops:,} crops will take about {minutes:g} min")
-            self.steps = CropSteps(material, PretrainSettings(material.name, crops, seed))
+        self.steps = CropSteps(material, PretrainSettings(material.name, crops, seed))
 
     def run(self, progress: Progress = silent) -> float:
         """Learn to the end and write the backbone → top-1 accuracy on crops of unseen garments and photographs.
@@ -160,7 +159,7 @@ class Pretraining:
         state = asdict(steps.settings) | {"step": steps.step, "seconds": steps.seconds}
         write_tensors(self.unfinished, steps.tensors(), {"format": FORMAT, "kind": "pretraining", "pretraining": state})
 
-    def _load(self, crops: int | None, seed: int) -> None:
+    def _load(self, crops: int | None, seed: int) -> "CropSteps":
         """Take weights, velocities and place from what was left."""
         path, other = self.unfinished, "delete it, or choose another --out"
         tensors, description = read_tensors(path)
@@ -173,10 +172,11 @@ class Pretraining:
         asked = (self.material.name, settings.crops if crops is None else crops, seed)
         if asked != (settings.garments, settings.crops, settings.seed):
             raise InputError(f"{path} is of other garments, crops or seed; give the same flags again, or {other}")
-        self.steps = CropSteps(self.material, settings)
-        for name, target in self.steps.tensors().items():
+        steps = CropSteps(self.material, settings)
+        for name, target in steps.tensors().items():
             target[...] = check_shape(name, tensors.get(name), target.shape, "pretraining", path)
-        self.steps.step, self.steps.seconds = step, seconds
+        steps.step, steps.seconds = step, seconds
+        return steps
 
 
 class CropSteps(Steps):

@@ -13,7 +13,6 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.models import FastRCNN
-from minircnn.training.optim import SGD
 from minircnn.weights.foreign.formats import OWN_KEY
 from minircnn.weights.foreign.safetensors_file import read_safetensors_file
 from minircnn.weights.model_file import build, describe, read_tensors, stored_statistics, write_tensors
@@ -65,19 +64,18 @@ def save_checkpoint(
     path: Path,
     former: Path,
     model: FastRCNN,
-    optimiser: SGD,
+    tensors: dict[str, np.ndarray],
     order: np.ndarray,
     state: TrainingState,
     contents: dict[str, np.ndarray] | None = None,
 ) -> None:
     """Write everything that training needs to go on from here; what stood at `path` is kept at `former`.
 
+    tensors : weights and velocities, as `Steps.tensors` names them
     order : the current epoch's permutation of the training images
     contents : digests of the images and boxes of each split, where a resumed run is to notice that they changed
     """
-    tensors = {name: parameter.value for name, parameter in model.named_parameters()}
-    tensors |= {f"velocity.{name}": velocity for name, velocity in optimiser.velocity.items()}
-    tensors |= {"offsets.mean": model.statistics.mean, "offsets.std": model.statistics.std, "order": order}
+    tensors = tensors | {"offsets.mean": model.statistics.mean, "offsets.std": model.statistics.std, "order": order}
     tensors |= {f"contents.{split}": digests for split, digests in (contents or {}).items()}
     write_tensors(path, tensors, describe(model) | {"training": vars(state)}, former)
 

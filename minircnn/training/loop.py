@@ -17,7 +17,7 @@ class Interrupted(Exception):
 def take_steps(
     steps: Steps, after: Callable[[dict[str, float]], None], save: Callable[[], None], every_seconds: float
 ) -> None:
-    """Take the steps that remain; on Ctrl-C or SIGTERM save and raise `Interrupted`.
+    """Take the steps that remain and save; on Ctrl-C or SIGTERM before the end, save and raise `Interrupted`.
 
     after : called after each step with its figures
     save : writes a checkpoint
@@ -31,6 +31,7 @@ def take_steps(
                 saved_at = time.monotonic()
             if stop.asked:
                 raise Interrupted
+        save()
 
 
 class StopRequest(AbstractContextManager):

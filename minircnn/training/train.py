@@ -80,8 +80,8 @@ class Training:
                 model.restate_offsets(statistics)  # the stored bbox_pred speaks in real offsets
             else:
                 model.statistics = statistics  # a new one speaks in normalised offsets from the beginning
-        training = cls(folder, settings, data, model)
-        folder.start_log(training.columns)
+            training = cls(folder, settings, data, model)
+            folder.start_log(training.columns)
         training.notes = beginning.notes + notes_on(data, settings, model, folder.path)
         training.started_from, training.steps.new = beginning.started_from, beginning.new
         return training
@@ -132,8 +132,7 @@ class Training:
 
     def save(self) -> None:
         """Write the checkpoint from which `resume` goes on bit for bit; the one before it is kept as well."""
-        folder = self.folder
-        steps = self.steps
+        folder, steps = self.folder, self.steps
         state = TrainingState(
             images=self.images,
             image_list=self.data.image_list(),
@@ -145,7 +144,7 @@ class Training:
             started_from=self.started_from,
             new=steps.new,
         )
-        save_checkpoint(folder.last, folder.previous, self.model, steps.optimiser, steps.order, state, self.contents)
+        save_checkpoint(folder.last, folder.previous, self.model, steps.tensors(), steps.order, state, self.contents)
 
     def run(self, progress: Progress = silent) -> None:
         """Train to the end; on Ctrl-C or SIGTERM, write a checkpoint and raise `Interrupted`.
@@ -178,7 +177,6 @@ class Training:
                     self._validate(progress)
 
             take_steps(self.steps, after, self.save, self.settings.checkpoint_seconds)
-            self.save()
 
     def _log(self, rows: list[dict[str, float]]) -> None:
         means = {name: float(np.mean([row[name] for row in rows])) for name in self.steps.figures}
