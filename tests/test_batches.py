@@ -55,6 +55,11 @@ def test_rois_lie_on_their_image_and_in_its_pixels(samples, flipped):
     assert not batch.targets[~moved].any()
 
 
+def test_a_sample_whose_arrays_do_not_belong_together_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="1 boxes, 1 labels and 2 of ignore do not belong together"):
+        Sample("a", tmp_path / "a.png", 160, 160, TRUTH, np.array([1]), np.zeros(2, bool))
+
+
 def test_what_is_to_be_ignored_is_not_learned(samples):
     """A crowd over both proposals: its box is no foreground, and its offsets are not measured."""
     from dataclasses import replace

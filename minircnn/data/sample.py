@@ -4,7 +4,7 @@ A sample holds the path, not the pixels: a list of a million samples stays small
 where the pixels are needed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +35,14 @@ class Sample:
     width: int
     boxes: np.ndarray
     labels: np.ndarray
-    ignore: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    ignore: np.ndarray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        if len(self.ignore) != len(self.labels):
+        if self.ignore is None:
             object.__setattr__(self, "ignore", np.zeros(len(self.labels), bool))
+        if not len(self.boxes) == len(self.labels) == len(self.ignore):
+            counts = f"{len(self.boxes)} boxes, {len(self.labels)} labels and {len(self.ignore)} of ignore"
+            raise ValueError(f"Sample {self.image_id}: {counts} do not belong together")
 
     def learned(self) -> tuple[np.ndarray, np.ndarray]:
         """Boxes (G, 4) and labels (G,) of the objects that count."""
