@@ -119,6 +119,59 @@ def roi_pool(features, rois, output_size, scale):
     return pooled, argmax
 
 
+def roi_align_samples(region, output_size, scale, ratio, aligned):
+    """(bin row, bin column, y, x, samples of the bin) of every sample of one region, in cells."""
+    offset = 0.5 if aligned else 0.0
+    x1, y1, x2, y2 = (float(v) * scale - offset for v in region)
+    width, height = x2 - x1, y2 - y1
+    if not aligned:
+        width, height = max(width, 1.0), max(height, 1.0)
+    PH, PW = output_size
+    ny = ratio if ratio > 0 else max(math.ceil(height / PH), 0)
+    nx = ratio if ratio > 0 else max(math.ceil(width / PW), 0)
+    for i, j in np.ndindex(PH, PW):
+        for a, b in np.ndindex(ny, nx):
+            y = y1 + i * height / PH + (a + 0.5) * height / PH / ny
+            x = x1 + j * width / PW + (b + 0.5) * width / PW / nx
+            yield i, j, y, x, ny * nx
+
+
+def bilinear_corners(y, x, H, W):
+    """The four cells around (y, x) with their weights; none where it is off the map by more than a cell."""
+    if not (-1 <= y <= H and -1 <= x <= W):
+        return []
+    y, x = max(y, 0.0), max(x, 0.0)
+    top, left = min(int(y), H - 1), min(int(x), W - 1)
+    bottom, right = min(top + 1, H - 1), min(left + 1, W - 1)
+    fy, fx = (y - top if top < H - 1 else 0.0), (x - left if left < W - 1 else 0.0)
+    return [
+        (top, left, (1 - fy) * (1 - fx)),
+        (top, right, (1 - fy) * fx),
+        (bottom, left, fy * (1 - fx)),
+        (bottom, right, fy * fx),
+    ]
+
+
+def roi_align(features, rois, output_size, scale, ratio, aligned):
+    """RoIAlign sample by sample: the mean of bilinear values; a sample off the map is 0 and counts."""
+    pooled = np.zeros((len(rois), *output_size, features.shape[3]))
+    for r, (image, *region) in enumerate(rois):
+        for i, j, y, x, count in roi_align_samples(region, output_size, scale, ratio, aligned):
+            for h, w, weight in bilinear_corners(y, x, *features.shape[1:3]):
+                pooled[r, i, j] += weight * features[int(image), h, w] / count
+    return pooled
+
+
+def roi_align_backward(dpooled, rois, shape, scale, ratio, aligned):
+    """Every sample's share of its bin's gradient, added to its four cells."""
+    dfeatures = np.zeros(shape)
+    for r, (image, *region) in enumerate(rois):
+        for i, j, y, x, count in roi_align_samples(region, dpooled.shape[1:3], scale, ratio, aligned):
+            for h, w, weight in bilinear_corners(y, x, *shape[1:3]):
+                dfeatures[int(image), h, w] += weight * dpooled[r, i, j] / count
+    return dfeatures
+
+
 def cross_entropy(scores, labels):
     """Mean -log softmax(scores)[label], and its gradient (p - onehot) / R."""
     R = len(scores)

@@ -43,8 +43,8 @@ def demo(
 
 
 SAME_NAME = {  # options that go into the settings as they are
-    "format", "backbone", "weights", "pixels", "epochs", "lr", "images_per_step", "frozen_blocks", "seed", "limit",
-    "validation_limit", "skip_bad",
+    "format", "backbone", "pooling", "weights", "pixels", "epochs", "lr", "images_per_step", "frozen_blocks", "seed",
+    "limit", "validation_limit", "skip_bad",
 }  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def train(
     ] = None,
     format: Annotated[str, typer.Option(help="Layout of --data.")] = "deepfashion2",
     backbone: Annotated[str, typer.Option(help="vgg_small or vgg16.")] = "vgg_small",
+    pooling: Annotated[str, typer.Option(help="What makes 7×7 cells of a region: pool (RoIPool) or align.")] = "pool",
     weights: Annotated[
         str | None,
         typer.Option(

@@ -49,8 +49,9 @@ class CapturedStep:
     normalised : whether the targets are divided by the run's own statistics
     losses : class loss, box loss
     probability : (R, K+1) class probabilities of the RoIs
-    rows : the journey, each row with the gradients of SENT, in that order; those of "roi_pool" and of the first
+    rows : the journey, each row with the gradients of SENT, in that order; those of the RoI layer and of the first
         convolution hold dx
+    roi_layer : the RoI layer's name
     first : the first convolution
     lowest : the lowest convolution that learns in training; None where none does
     """
@@ -64,6 +65,7 @@ class CapturedStep:
     losses: tuple[float, float]
     probability: np.ndarray
     rows: Rows
+    roi_layer: str
     first: str
     lowest: str | None
 
@@ -124,6 +126,7 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
         losses=(loss_cls, loss_bbox),
         probability=softmax(cls_score),
         rows=rows,
+        roi_layer=model.roi_layer.name,
         first=convolutions[0],
         lowest=lowest,
     )

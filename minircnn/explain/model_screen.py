@@ -21,7 +21,7 @@ def model_data(step: CapturedStep) -> dict:
     H, W = step.image.shape[:2]
     fit = min(1.0, LONGEST / max(H, W))
     batch = step.batch
-    at_features, at_image = _arrived(step, "roi_pool"), _arrived(step, step.first)
+    at_features, at_image = _arrived(step, step.roi_layer), _arrived(step, step.first)
     return {
         "photo": _jpeg(cv2.resize(step.image, None, fx=fit, fy=fit, interpolation=cv2.INTER_AREA)),
         "size": [W, H],

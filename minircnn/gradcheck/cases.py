@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from minircnn.gradcheck.finite_differences import CheckRow, check_gradient, without_ties
-from minircnn.layers import Conv, Dropout, FactoredLinear, Layer, Linear, MaxPool, Parameter, ReLU, RoIPool
+from minircnn.layers import Conv, Dropout, FactoredLinear, Layer, Linear, MaxPool, Parameter, ReLU, RoIAlign, RoIPool
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, Preprocessing
 from minircnn.models.vgg import VGG
@@ -84,6 +84,23 @@ def layer_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
     features = without_ties((2, 8, 8, 3), rng)
     yield from check_layer("roi_pool", RoIPool((3, 3), 1 / 8), features, rng, ROIS)
     yield from check_layer("roi_pool 7×7", RoIPool((7, 7), 1 / 8), features, rng, ROIS)
+    for title, sampling_ratio, aligned in (("", 2, True), (", adaptive", 0, True), (", not aligned", 2, False)):
+        align = RoIAlign((3, 3), 1 / 8, sampling_ratio, aligned)
+        yield from check_layer(f"roi_align{title}", align, features, rng, ROIS)
+        yield check_rois(f"roi_align{title} drois", align, features, rng)
+
+
+def check_rois(name: str, layer: RoIAlign, features: np.ndarray, rng: np.random.Generator) -> CheckRow:
+    """The gradient with respect to the regions' coordinates; where a sample passes a cell's own place is a kink."""
+    rois = ROIS + np.insert(rng.uniform(0.1, 0.9, (len(ROIS), 4)), 0, 0, axis=1)
+    upstream = rng.standard_normal((len(rois), *layer.output_size, features.shape[3]))
+    layer.forward(features, rois)
+    drois = layer.backward_to_rois(upstream)
+
+    def loss_at(corners: np.ndarray) -> float:
+        return float(np.vdot(upstream, layer.forward(features, np.concatenate([rois[:, :1], corners], axis=1))))
+
+    return check_gradient(name, loss_at, rois[:, 1:], drois, rng)
 
 
 class FixedDropout(Dropout):

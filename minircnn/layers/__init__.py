@@ -11,6 +11,7 @@ from minircnn.layers.layer import Layer, Parameter
 from minircnn.layers.linear import Linear
 from minircnn.layers.max_pool import MaxPool
 from minircnn.layers.relu import ReLU
+from minircnn.layers.roi_align import RoIAlign
 from minircnn.layers.roi_pool import RoIPool
 from minircnn.layers.sequential import Sequential
 
@@ -23,6 +24,7 @@ __all__ = [
     "MaxPool",
     "Parameter",
     "ReLU",
+    "RoIAlign",
     "RoIPool",
     "Sequential",
 ]

@@ -6,7 +6,7 @@ follows RoI pooling, and `fast_rcnn.py` puts the parts together, on the base tha
 does; `trace.py` watches a model layer by layer.
 """
 
-from minircnn.models.architecture import Architecture
+from minircnn.models.architecture import POOLINGS, Architecture
 from minircnn.models.backbones import BACKBONES, KINDS
 from minircnn.models.batch import Batch
 from minircnn.models.classifier import VGGClassifier
@@ -18,6 +18,7 @@ from minircnn.models.vgg import VGG, vgg16, vgg_small
 __all__ = [
     "BACKBONES",
     "KINDS",
+    "POOLINGS",
     "VGG",
     "Architecture",
     "Batch",

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from minircnn.layers import RoIPool, Sequential
+from minircnn.layers import RoIAlign, RoIPool, Sequential
 from minircnn.models.heads import Head
 from minircnn.models.preprocessing import Preprocessing
 
@@ -22,6 +22,10 @@ class Convolution(NamedTuple):
     C: int
     OC: int
     pool_after: bool
+
+
+#: What makes cells of a region, as the command line and model files call it.
+POOLINGS: dict[str, type[RoIPool] | type[RoIAlign]] = {"pool": RoIPool, "align": RoIAlign}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,7 @@ class Architecture:
     bias_lr_multiplier, dropout : as the head and the convolutions use them
     output_spreads : standard deviation of the first weights of cls_score and bbox_pred
     preprocessing : what its weights expect of an image
+    pooling : one of POOLINGS
     ranks : singular values kept of fc6 and fc7 (`weights/svd.py`); None where the layers are whole
     """
 
@@ -48,7 +53,12 @@ class Architecture:
     output_spreads: tuple[float, float]
     preprocessing: Preprocessing
     bias_lr_multiplier: float = 2.0
+    pooling: str = "pool"
     ranks: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise ValueError(f"pooling should be one of {', '.join(POOLINGS)}, not {self.pooling!r}")
 
     @property
     def stride(self) -> int:
@@ -79,9 +89,9 @@ class Architecture:
         """The convolutions and what lies between them, with weights of zero: a model draws its first weights."""
         raise NotImplementedError
 
-    def roi_layer(self, output_size: int | tuple[int, int]) -> RoIPool:
+    def roi_layer(self, output_size: int | tuple[int, int]) -> RoIPool | RoIAlign:
         """What makes `output_size` cells of every region of the feature map."""
-        return RoIPool(output_size, 1 / self.stride)
+        return POOLINGS[self.pooling](output_size, 1 / self.stride)
 
     def head(self, num_classes: int, output_size: tuple[int, int], dtype: type = np.float32) -> Head:
         """fc6, fc7 and the two outputs on what the RoI layer gives, with weights of zero."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minircnn.kernels.checks import check_shape
-from minircnn.layers import ReLU
+from minircnn.layers import Layer, ReLU
 from minircnn.losses import softmax_cross_entropy
 from minircnn.models.architecture import Architecture
 from minircnn.models.first_weights import of_spread
@@ -52,7 +52,12 @@ class CropClassifier(Model):
         inputs = POOLED[0] * POOLED[1] * architecture.channels
         self.fc = linear(inputs, HIDDEN, bias_lr_multiplier=rule, dtype=dtype)
         self.score = linear(HIDDEN, classes, bias_lr_multiplier=rule, dtype=dtype, first=of_spread(OUTPUT_SPREAD))
-        after = {self.roi_layer.name: self.roi_layer, "fc": self.fc, "relu": self.relu, "score": self.score}
+        after: dict[str, Layer] = {
+            self.roi_layer.name: self.roi_layer,
+            "fc": self.fc,
+            "relu": self.relu,
+            "score": self.score,
+        }
         super().__init__(architecture.backbone(dtype), after, rng)
 
     def forward(self, crops: np.ndarray) -> np.ndarray:

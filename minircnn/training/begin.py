@@ -56,7 +56,8 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
     InputError : the file is not there, damaged, or of another architecture
     """
     architecture: Architecture = BACKBONES[settings.backbone]()
-    architecture = replace(architecture, frozen=architecture.first_blocks(settings.frozen_blocks or 0))
+    frozen = architecture.first_blocks(settings.frozen_blocks or 0)
+    architecture = replace(architecture, frozen=frozen, pooling=settings.pooling)
     wanted = settings.weights or DEFAULTS[settings.backbone].weights
     if wanted == RANDOM:
         if settings.pixels is not None:

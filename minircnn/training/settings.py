@@ -12,7 +12,7 @@ from typing import TypeVar
 from minircnn.base.errors import InputError
 from minircnn.data.formats import check_format
 from minircnn.detection import DetectionSettings
-from minircnn.models import BACKBONES
+from minircnn.models import BACKBONES, POOLINGS
 from minircnn.proposals import ProposalSettings
 from minircnn.targets import SamplingSettings
 from minircnn.training.optim import StepSchedule
@@ -87,6 +87,7 @@ class TrainSettings:
     data : folder with train/ and validation/
     format : one of `minircnn.data.formats.FORMATS`
     backbone : "vgg_small" or "vgg16"
+    pooling : what makes cells of a region, "pool" or "align"
     weights : backbone or model file to start from, "none" for random weights, "shipped" for the package's own
     pixels : what somebody's VGG16 in `weights` expects, one of `weights.pixels.CHOICES`; known or guessed when None
     epochs : times the training set is seen; may be a fraction
@@ -108,6 +109,7 @@ class TrainSettings:
     data: str
     format: str = "deepfashion2"
     backbone: str = "vgg_small"
+    pooling: str = "pool"
     weights: str | None = None
     pixels: str | None = None
     epochs: float | None = None
@@ -147,6 +149,8 @@ class TrainSettings:
                 raise InputError(f"{name} should be a path, not {value!r}")
         if self.backbone not in BACKBONES:
             raise InputError(f"backbone should be one of {', '.join(BACKBONES)}, not {self.backbone!r}")
+        if self.pooling not in POOLINGS:
+            raise InputError(f"pooling should be one of {', '.join(POOLINGS)}, not {self.pooling!r}")
         if self.weights == RANDOM and self.frozen_blocks:
             raise InputError("frozen_blocks would keep random weights as they are; leave it out, or give --weights")
         check_format(self.format)

@@ -10,12 +10,13 @@ from typing import Any
 from minircnn.base.errors import InputError
 from minircnn.models import KINDS, VGG, Architecture, Preprocessing
 
+OFTEN = {"ranks": None, "pooling": "pool"}  # these stand in a file only where they are others
 FORMAT = 1  # of files that minircnn writes; raise it when older versions could not read one rightly
 
 
 def describe_architecture(architecture: Architecture) -> dict:
     """JSON-ready; `architecture_of` reads it."""
-    fields = {name: value for name, value in asdict(architecture).items() if name != "ranks" or value is not None}
+    fields = {name: value for name, value in asdict(architecture).items() if OFTEN.get(name, "") != value}
     return fields if architecture.kind == VGG.kind else {"kind": architecture.kind} | fields
 
 
