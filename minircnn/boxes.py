@@ -1,4 +1,4 @@
-"""Boxes: overlap, offsets, clipping, suppression. Plain NumPy, no state.
+"""Boxes: overlap, offsets, clipping, suppression. NumPy, no state; the loop of suppression is a kernel.
 
 A box is (x1, y1, x2, y2) in image pixels and its width is x2 - x1. Offsets (tx, ty, tw, th) are what `bbox_pred`
 learns: how far to move a proposal's centre, in units of its size, and by what factor to stretch it, as a logarithm
@@ -8,6 +8,7 @@ learns: how far to move a proposal's centre, in units of its size, and by what f
 import numpy as np
 
 from minircnn.kernels.checks import check_array
+from minircnn.kernels.nms import suppress
 
 MAX_LOG_STRETCH = float(np.log(1000 / 16))  # a wild tw must not overflow exp; 62 times the proposal is ample
 
@@ -122,11 +123,11 @@ def flip_boxes(boxes: np.ndarray, width: float) -> np.ndarray:
     return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
 
 
-def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
+def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float, limit: int | None = None) -> np.ndarray:
     """Non-maximum suppression: keep the best box, drop what overlaps it by more than `threshold`, go on.
 
-    boxes (D, 4), scores (D,) → indices of the kept, best first; of equal scores the lower index comes first. A row
-    that is not finite is no detection: it is not kept, and suppresses nothing.
+    boxes (D, 4), scores (D,) → indices of the kept, best first, at most `limit`; of equal scores the lower index comes
+    first. A row that is not finite is no detection: it is not kept, and suppresses nothing.
 
     Raises
     ------
@@ -138,10 +139,6 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
         raise ValueError(f"nms: boxes should have shape ({len(scores)}, 4), as there are scores, not {boxes.shape}")
     order = np.argsort(-scores, kind="stable")
     order = order[(np.isfinite(boxes).all(axis=1) & np.isfinite(scores))[order]]
-    kept = []
-    while order.size:
-        best, order = order[0], order[1:]
-        kept.append(best)
-        overlap = iou_matrix(boxes[best : best + 1], boxes[order])[0]
-        order = order[overlap <= threshold]
-    return np.array(kept, dtype=np.int64)
+    (boxes,) = _checked("nms", boxes)
+    sides = np.ascontiguousarray(boxes[order].T)
+    return order[suppress(*sides, boxes.dtype.type(threshold), len(order) if limit is None else limit)]
