@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from minircnn.base.errors import InputError
     from minircnn.detection import Detections, detect
     from minircnn.losses import smooth_l1, softmax_cross_entropy
-    from minircnn.models import FastRCNN, vgg16, vgg_small
+    from minircnn.models import FasterRCNN, FastRCNN, vgg16, vgg_small
     from minircnn.training.optim import SGD, StepSchedule
     from minircnn.weights.model_file import load_model, save_model
 
@@ -31,6 +31,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Detections": "detection",
     "FastRCNN": "models",
+    "FasterRCNN": "models",
     "InputError": "base.errors",
     "SGD": "training.optim",
     "StepSchedule": "training.optim",
@@ -47,6 +48,7 @@ __all__ = [
     "SGD",
     "Detections",
     "FastRCNN",
+    "FasterRCNN",
     "InputError",
     "StepSchedule",
     "detect",

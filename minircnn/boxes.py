@@ -98,6 +98,25 @@ def decode_boxes(proposals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return boxes.reshape(R, offsets.shape[1] * 4)
 
 
+def decode_boxes_backward(proposals: np.ndarray, offsets: np.ndarray, dboxes: np.ndarray) -> np.ndarray:
+    """The way back of `decode_boxes` for one group: dboxes (R, 4) with respect to x1, y1, x2, y2 → doffsets (R, 4).
+
+    x1 = x + tx·w - w·exp(tw)/2 and x2 = x + tx·w + w·exp(tw)/2: both move by w with tx, and apart with tw. A stretch
+    that was cut has no slope.
+
+    Raises
+    ------
+    ValueError : arrays that do not fit each other
+    """
+    proposals, offsets, dboxes = _checked("decode_boxes_backward", proposals, offsets, dboxes)
+    if not len(proposals) == len(offsets) == len(dboxes):
+        raise ValueError("decode_boxes_backward: give one row of offsets and one of dboxes for each proposal")
+    _, size = _centres_and_sizes(proposals)
+    new_size = np.where(offsets[:, 2:] < MAX_LOG_STRETCH, size * np.exp(np.minimum(offsets[:, 2:], MAX_LOG_STRETCH)), 0)
+    moved, stretched = dboxes[:, :2] + dboxes[:, 2:], dboxes[:, 2:] - dboxes[:, :2]
+    return np.concatenate([size * moved, 0.5 * new_size * stretched], axis=1)
+
+
 def clip_boxes(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
     """`boxes` (…, 4) cut to the image: x into [0, width], y into [0, height].
 
@@ -140,5 +159,6 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float, limit: int | No
     order = np.argsort(-scores, kind="stable")
     order = order[(np.isfinite(boxes).all(axis=1) & np.isfinite(scores))[order]]
     (boxes,) = _checked("nms", boxes)
-    sides = np.ascontiguousarray(boxes[order].T)
-    return order[suppress(*sides, boxes.dtype.type(threshold), len(order) if limit is None else limit)]
+    x1, y1, x2, y2 = np.ascontiguousarray(boxes[order].T)
+    kept = suppress(x1, y1, x2, y2, boxes.dtype.type(threshold), len(order) if limit is None else limit)
+    return order[kept]

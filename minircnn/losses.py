@@ -85,7 +85,7 @@ def smooth_l1(
 
     Parameters
     ----------
-    bbox_pred : (R, 4(K+1)) float, four offsets per class, background's slot included
+    bbox_pred : (R, 4(K+1)) float, four offsets per class, background's slot included; or (R, 4), the same four for all
     bbox_targets : (R, 4) float, tx, ty, tw, th; not read where the label is 0
     labels : (R,) int
     sigma : float
@@ -104,11 +104,11 @@ def smooth_l1(
     check_shape(owner, "bbox_pred", bbox_pred, (None, None))
     check_floats(owner, bbox_pred=bbox_pred)
     R, columns = bbox_pred.shape
-    if columns % 4 or columns < 8:
-        raise ValueError(f"{owner}: bbox_pred should have 4(K+1) columns, four for each class, not {columns}")
+    if columns % 4 or columns < 4:
+        raise ValueError(f"{owner}: bbox_pred should have 4(K+1) columns, four for each class, or 4, not {columns}")
     if not 0 < sigma < math.inf:
         raise ValueError(f"{owner}: sigma should be above 0, not {sigma}")
-    _check_labels(owner, labels, R, columns // 4)
+    _check_labels(owner, labels, R, columns // 4 if columns > 4 else 2**31)
     check_shape(owner, "bbox_targets", bbox_targets, (R, 4))
     dpred = np.empty_like(bbox_pred)
     if len(bbox_pred) == 0:
@@ -122,8 +122,8 @@ def _smooth_l1_rows(
 ) -> float:
     """Sum over foreground rows and their class's four offsets of the smooth-L1 of d = pred - target, over R.
 
-    pred, dpred (R, 4(K+1)), targets (R, 4), labels (R,) int. With σ = 1: 0.5 d² where |d| < 1, |d| - 0.5 beyond, so
-    the derivative is d clipped to [-1, 1]. In general the switch is at |d| = 1/σ².
+    pred, dpred (R, 4(K+1)) or (R, 4), targets (R, 4), labels (R,) int. With σ = 1: 0.5 d² where |d| < 1, |d| - 0.5
+    beyond, so the derivative is d clipped to [-1, 1]. In general the switch is at |d| = 1/σ².
     """
     R = pred.shape[0]
     sigma2 = sigma * sigma
@@ -134,7 +134,7 @@ def _smooth_l1_rows(
         if labels[r] == 0:  # background has no box: no loss, no gradient
             continue
         for i in range(4):
-            column = 4 * labels[r] + i
+            column = i if pred.shape[1] == 4 else 4 * labels[r] + i
             d = float(pred[r, column]) - float(targets[r, i])
             if abs(d) < 1.0 / sigma2:
                 loss += 0.5 * sigma2 * d * d
@@ -143,6 +143,52 @@ def _smooth_l1_rows(
                 loss += abs(d) - 0.5 / sigma2
                 dpred[r, column] = d / abs(d) / R
     return loss / R
+
+
+def binary_cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean over anchors of -log p[label], where p = 1 / (1 + exp(-score)) is how sure the network is of an object.
+
+    Two scores and a softmax say the same as their difference and this: p = 1 / (1 + exp(-(object - background))).
+
+    Parameters
+    ----------
+    scores : (S,) float
+    labels : (S,) int, 1 object, 0 none
+
+    Returns
+    -------
+    loss : float; 0 where there are no anchors
+    dscores : (S,), (p - label) / S
+
+    Raises
+    ------
+    ValueError : arrays that do not fit each other, or labels that are neither 0 nor 1
+    """
+    owner = "binary_cross_entropy"
+    check_shape(owner, "scores", scores, (None,))
+    check_floats(owner, scores=scores)
+    _check_labels(owner, labels, len(scores), 2)
+    dscores = np.empty_like(scores)
+    if len(scores) == 0:
+        return 0.0, dscores
+    return _binary_cross_entropy_rows(scores, labels, dscores), dscores
+
+
+@njit(cache=True)
+def _binary_cross_entropy_rows(scores: np.ndarray, labels: np.ndarray, dscores: np.ndarray) -> float:
+    """Mean of -log p[label]; fills dscores = (p - label) / S.
+
+    -log p = max(-s, 0) + log(1 + exp(-|s|)) for an object: exp cannot overflow.
+    """
+    S = len(scores)
+    loss = 0.0
+    for i in range(S):
+        score = float(scores[i])
+        small = math.exp(-abs(score))
+        loss += max(-score if labels[i] == 1 else score, 0.0) + math.log1p(small)
+        p = 1.0 / (1.0 + small) if score >= 0 else small / (1.0 + small)
+        dscores[i] = (p - labels[i]) / S
+    return loss / S
 
 
 def _check_labels(owner: str, labels: np.ndarray, R: int, classes: int) -> None:

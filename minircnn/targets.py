@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minircnn.anchors import draw
 from minircnn.base.errors import InputError
 from minircnn.boxes import encode_boxes, iou_matrix
 
+USUAL_STD = (0.1, 0.1, 0.2, 0.2)  # of tx, ty, tw, th
 MAX_ROIS = 100_000  # of one image: more than any search proposes
 
 
@@ -76,6 +78,13 @@ class OffsetStatistics:
         return cls(np.zeros((num_classes + 1, 4)), np.ones((num_classes + 1, 4)))
 
     @classmethod
+    def usual(cls, num_classes: int) -> "OffsetStatistics":
+        """Mean 0, and deviations of 0.1 and 0.2: py-faster-rcnn's, for proposals that are not there to be measured."""
+        statistics = cls.identity(num_classes)
+        statistics.std[1:] = USUAL_STD
+        return statistics
+
+    @classmethod
     def measure(cls, offsets: np.ndarray, labels: np.ndarray, num_classes: int) -> "OffsetStatistics":
         """From foreground `offsets` (F, 4) and their `labels` (F,). A class seen less than 8 times takes all's."""
         statistics = cls.identity(num_classes)
@@ -135,6 +144,17 @@ def sample_rois(
     ------
     ValueError : not one label for each true box, or a box without area or with NaN
     """
+    return choose_rois(proposals, truth, truth_labels, settings, rng)[:3]
+
+
+def choose_rois(
+    proposals: np.ndarray,
+    truth: np.ndarray,
+    truth_labels: np.ndarray,
+    settings: SamplingSettings,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """`sample_rois`, and for each RoI which proposal it is, (S,) int64; -1 for an object's own box."""
     if len(truth) != len(truth_labels):
         raise ValueError(f"sample_rois: {len(truth)} true boxes, and {len(truth_labels)} labels for them")
     candidates = np.concatenate([truth, proposals]).astype(np.float32)
@@ -143,8 +163,8 @@ def sample_rois(
     background = np.flatnonzero((overlap >= settings.background_iou_low) & (overlap < settings.background_iou_high))
     if len(truth) == 0:  # nothing to overlap: the whole image is background
         background = np.arange(len(candidates))
-    foreground = _draw(foreground, settings.max_foreground, rng)
-    background = _draw(background, settings.rois_per_image - len(foreground), rng)
+    foreground = draw(foreground, settings.max_foreground, rng)
+    background = draw(background, settings.rois_per_image - len(foreground), rng)
 
     chosen = np.concatenate([foreground, background])
     labels = np.zeros(len(chosen), np.int64)
@@ -153,14 +173,7 @@ def sample_rois(
     if F:
         labels[:F] = truth_labels[match[foreground]]
         offsets[:F] = encode_boxes(candidates[foreground], truth[match[foreground]])
-    return candidates[chosen], labels, offsets
-
-
-def _draw(candidates: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
-    """At most `most` of the candidates, without repetition, in ascending order."""
-    if len(candidates) > most:
-        candidates = rng.choice(candidates, most, replace=False)
-    return np.sort(candidates)
+    return candidates[chosen], labels, offsets, np.maximum(chosen - len(truth), -1)
 
 
 def normalise_offsets(offsets: np.ndarray, labels: np.ndarray, statistics: OffsetStatistics) -> np.ndarray:

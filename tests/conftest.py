@@ -89,3 +89,19 @@ def finished_run(scenes, tmp_path_factory):
     training.run()
     finish_run(training, training.data.validation, "validation", lambda *_: None)
     return folder
+
+
+@pytest.fixture(scope="session")
+def faster_run(scenes, tmp_path_factory):
+    """A run of Faster R-CNN with RoIAlign, 8 steps on the scenes, measured and reported. Not to be changed."""
+    from minircnn.tasks.finish import finish_run
+    from minircnn.training.run_folder import RunFolder
+    from minircnn.training.settings import TrainSettings
+    from minircnn.training.train import Training
+
+    folder = tmp_path_factory.mktemp("shared") / "faster"
+    given = TrainSettings(data=str(scenes), model="faster", pooling="align", epochs=2, lr=0.005, images_per_step=2)
+    training = Training.start(RunFolder(folder), given)
+    training.run()
+    finish_run(training, training.data.validation, "validation", lambda *_: None)
+    return folder

@@ -10,9 +10,10 @@ from commands import minircnn
 
 from minircnn.base.errors import InputError
 from minircnn.data import read_image
-from minircnn.explain.capture import SENT, capture_step
+from minircnn.explain.capture import capture_step
 from minircnn.explain.model_screen import model_data
 from minircnn.explain.page import write_page
+from minircnn.explain.scenario import SENT
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models.trace import norm_of
 from minircnn.weights.model_file import load_model, save_model
@@ -37,18 +38,18 @@ def test_the_true_boxes_are_the_annotations(step, image):
     items = json.loads((image.parent.parent / "annos" / "000001.json").read_text())
     ids = {item["category_id"] for key, item in items.items() if key.startswith("item")}
     assert step.truth_from == "annotation"
-    assert set(step.batch.labels) - {0} == ids
+    assert set(step.drawn.labels) - {0} == ids
     assert step.normalised
-    foreground = step.batch.labels > 0
-    assert np.abs(step.batch.targets[foreground]).max() > 0.5  # in units of their spread
-    assert (step.batch.targets[~foreground] == 0).all()
+    foreground = step.drawn.labels > 0
+    assert np.abs(step.drawn.targets[foreground]).max() > 0.5  # in units of their spread
+    assert (step.drawn.targets[~foreground] == 0).all()
 
 
 def test_it_is_the_step_that_training_would_take(run, image, step):
     """The same batch through a model that is loaded anew, in the ordinary way: every norm to the last bit."""
     frozen = capture_step(run, image)
     batch = frozen.batch
-    assert np.array_equal(batch.rois, step.batch.rois)
+    assert np.array_equal(batch.rois, step.drawn.rois)
     model = load_model(run)
     model.restate_offsets(_statistics(run, model))
     model.train()
@@ -56,7 +57,7 @@ def test_it_is_the_step_that_training_would_take(run, image, step):
     loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
     loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels)
     model.backward(dcls_score, dbbox_pred)
-    assert frozen.losses == (loss_cls, loss_bbox)
+    assert frozen.losses == {"loss_cls": loss_cls, "loss_bbox": loss_bbox}
     learned = {row.layer: row.gradients[SENT.index("both")].weight_norm for row in frozen.rows if row.learns}
     ordinary = {
         name.removesuffix(".weight"): norm_of(parameter.grad)
@@ -78,8 +79,8 @@ def test_an_annotation_without_the_models_classes_is_background(run, image, tmp_
     (split / "annos" / "000001.json").write_text(json.dumps({"source": "user", "pair_id": 1, "item1": item}))
     step = capture_step(run, split / "image" / "000001.jpg", down_to_the_image=True)
     assert step.truth_from == "annotation"
-    assert (step.batch.labels == 0).all()
-    assert step.losses[1] == 0
+    assert (step.drawn.labels == 0).all()
+    assert step.losses["loss_bbox"] == 0
     assert model_data(step)["heat"]["box"]["features"].startswith("data:")  # nothing arrives, and nothing breaks
 
 
@@ -100,7 +101,7 @@ def test_the_gradient_of_the_image_is_right_by_finite_differences(run, image):
 
     dimage = step.rows["conv1_1"].gradients[2].dx[0]
     assert dimage.shape == batch.images.shape[1:]
-    assert sum(step.losses) == pytest.approx(loss(batch.images), rel=1e-5)  # the small backbone has no dropout
+    assert sum(step.losses.values()) == pytest.approx(loss(batch.images), rel=1e-5)  # the small backbone has no dropout
     direction = np.sign(dimage)[None]  # many pixels at once, or float32 would drown it
     e = np.float32(2e-4)
     slope = (loss(batch.images + e * direction) - loss(batch.images - e * direction)) / (2 * e)
@@ -126,14 +127,14 @@ def test_the_same_seed_gives_the_same_step(run, image, step):
     again = capture_step(run, image, down_to_the_image=True)
     assert [row.norm for row in again.rows] == [row.norm for row in step.rows]
     other = capture_step(run, image, seed=1)
-    assert not np.array_equal(other.batch.rois, step.batch.rois)
+    assert not np.array_equal(other.drawn.rois, step.drawn.rois)
 
 
 def test_without_an_annotation_detections_stand_in(run, image, tmp_path):
     shutil.copy(image, tmp_path / "photo.jpg")
     step = capture_step(run, tmp_path / "photo.jpg")
     assert step.truth_from in ("detections", "nothing")
-    assert (step.batch.labels > 0).any() == (step.truth_from == "detections")
+    assert (step.drawn.labels > 0).any() == (step.truth_from == "detections")
     assert step.rows[0].gradients == []  # frozen: training does not go there
 
 
@@ -141,7 +142,7 @@ def test_a_model_file_alone_speaks_in_real_offsets(run, image, tmp_path):
     save_model(tmp_path / "model.safetensors", load_model(run))
     step = capture_step(tmp_path / "model.safetensors", image)
     assert not step.normalised
-    assert np.abs(step.batch.targets).max() < 1
+    assert np.abs(step.drawn.targets).max() < 1
 
 
 def test_the_screen_holds_the_photo_the_rois_and_the_norms(step, image):
@@ -239,4 +240,4 @@ def test_the_page_with_a_model_shows_its_norms(run, image, step, tmp_path):
     for row in step.rows:
         for i, gradient in enumerate(row.gradients):
             assert found[f"model.norm {row.name} {i}"] == pytest.approx(gradient.norm, rel=1e-12)
-    assert (found["model.loss 0"], found["model.loss 1"]) == step.losses
+    assert (found["model.loss 0"], found["model.loss 1"]) == tuple(step.losses.values())

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "minircnn"
 FLOORS = {
     0: {"base", "kernels", "boxes"},
     1: {"layers", "losses", "data", "metrics"},
-    2: {"fashion", "proposals", "targets"},
+    2: {"fashion", "proposals", "targets", "anchors"},
     3: {"models"},
     4: {"weights", "gradcheck"},
     5: {"detection"},

@@ -1,4 +1,4 @@
-"""Fast R-CNN in plain PyTorch, for autograd to differentiate: the peer that the hand-written backward is held to.
+"""Fast and Faster R-CNN in plain PyTorch, for autograd to differentiate: the peer of the hand-written backward.
 
 It takes the project's named parameters as they are, transposes them to PyTorch's layout, and shares no code with it.
 """
@@ -42,8 +42,34 @@ def roi_pool(features: torch.Tensor, rois: np.ndarray, size: tuple[int, int], sc
     return torch.stack(regions)
 
 
-def forward(parameters, images, rois, size, stride):
-    """cls_score, bbox_pred. A pool follows each block but the last, in ceil mode."""
+def roi_align(features: torch.Tensor, rois: torch.Tensor, size: tuple[int, int], scale: float, n: int) -> torch.Tensor:
+    """features (N, C, H, W) → (R, C, PH, PW), aligned, n×n samples a bin; differentiable in both arguments."""
+    H, W = features.shape[2:]
+
+    def places(low, high, bins, limit):
+        """Lower and upper cell, and the share of the upper, of bins·n places; and whether each is on the map."""
+        low, high = low * scale - 0.5, high * scale - 0.5
+        steps = (torch.arange(bins * n, dtype=low.dtype) + 0.5) / (bins * n)
+        at = low + steps * (high - low)
+        on_the_map = (at >= -1) & (at <= limit)
+        at = at.clamp(min=0, max=limit - 1)
+        lower = at.detach().floor().long()
+        return lower, (lower + 1).clamp(max=limit - 1), at - lower, on_the_map.to(low.dtype)
+
+    regions = []
+    for image, x1, y1, x2, y2 in rois:
+        top, bottom, fy, on_y = places(y1, y2, size[0], H)
+        left, right, fx, on_x = places(x1, x2, size[1], W)
+        one = features[int(image)]
+        upper = one[:, top][:, :, left] * (1 - fx) + one[:, top][:, :, right] * fx
+        under = one[:, bottom][:, :, left] * (1 - fx) + one[:, bottom][:, :, right] * fx
+        values = (upper * (1 - fy)[:, None] + under * fy[:, None]) * on_y[:, None] * on_x
+        regions.append(F.avg_pool2d(values[None], n)[0])
+    return torch.stack(regions)
+
+
+def convolutions(parameters, images):
+    """The feature map (N, C, H, W). A pool follows each block but the last, in ceil mode."""
     x = torch.tensor(images).permute(0, 3, 1, 2)
     names = [name.split(".")[0] for name in parameters if name.startswith("conv") and name.endswith("weight")]
     for index, name in enumerate(names):
@@ -51,10 +77,49 @@ def forward(parameters, images, rois, size, stride):
         x = F.relu(F.conv2d(x, weight, parameters[f"{name}.bias"], padding=1))
         if index + 1 < len(names) and names[index + 1][4] != name[4]:
             x = F.max_pool2d(x, 2, 2, ceil_mode=True)
-    x = roi_pool(x, rois, size, 1 / stride).permute(0, 2, 3, 1).flatten(1)
+    return x
+
+
+def head(parameters, pooled):
+    """pooled (R, C, PH, PW) → cls_score, bbox_pred."""
+    x = pooled.permute(0, 2, 3, 1).flatten(1)
     for name in ("fc6", "fc7"):
         x = F.relu(x @ parameters[f"{name}.weight"] + parameters[f"{name}.bias"])
     return tuple(x @ parameters[f"{n}.weight"] + parameters[f"{n}.bias"] for n in ("cls_score", "bbox_pred"))
+
+
+def forward(parameters, images, rois, size, stride):
+    """cls_score, bbox_pred of Fast R-CNN."""
+    return head(parameters, roi_pool(convolutions(parameters, images), rois, size, 1 / stride))
+
+
+def rpn(parameters, features):
+    """Scores (N, H·W·A) and offsets (N, H·W·A, 4), a cell's anchors beside each other."""
+
+    def convolve(x, name, padding):
+        weight = parameters[f"{name}.weight"].permute(3, 2, 0, 1)
+        return F.conv2d(x, weight, parameters[f"{name}.bias"], padding=padding)
+
+    hidden = F.relu(convolve(features, "rpn_conv", 1))
+    scores, offsets = convolve(hidden, "rpn_cls_score", 0), convolve(hidden, "rpn_bbox_pred", 0)
+    return scores.permute(0, 2, 3, 1).flatten(1), offsets.permute(0, 2, 3, 1).reshape(len(features), -1, 4)
+
+
+def rpn_losses(scores, offsets, index, labels, onto):
+    """Of drawn anchors: binary cross-entropy, averaged; smooth-L1 with its bend at 1/9, summed, over their number."""
+    labels = torch.tensor(labels)
+    drawn = scores.flatten()[index]
+    moved = offsets.reshape(-1, 4)[index][labels == 1]
+    box = F.smooth_l1_loss(moved, torch.tensor(onto)[labels == 1], reduction="sum", beta=1 / 9) / len(labels)
+    return F.binary_cross_entropy_with_logits(drawn, labels.to(drawn.dtype)), box
+
+
+def decode(anchors, offsets):
+    """Anchors (R, 4) moved by offsets (R, 4)."""
+    size = anchors[:, 2:] - anchors[:, :2]
+    centre = anchors[:, :2] + size / 2 + offsets[:, :2] * size
+    half = size * torch.exp(offsets[:, 2:]) / 2
+    return torch.cat([centre - half, centre + half], dim=1)
 
 
 def losses(cls_score, bbox_pred, labels, targets):

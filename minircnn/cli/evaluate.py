@@ -27,8 +27,9 @@ def evaluate(
     import tempfile
     import time
 
+    from minircnn.base.errors import InputError
     from minircnn.data import open_samples
-    from minircnn.detection.evaluate import evaluate_model
+    from minircnn.detection.evaluate import evaluate_model, own_proposals
     from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
     from minircnn.training.data import with_proposals
     from minircnn.weights.model_file import load_model
@@ -39,24 +40,26 @@ def evaluate(
     notes = _check_classes(detector.class_names, model, data) if data.is_dir() else []
     with Console() as console, tempfile.TemporaryDirectory() as scratch, on_interrupt(kept):
         samples = open_samples(data, split, classes=detector.class_names, limit=limit, skip_bad=skip_bad)
-        cache = ProposalCache(proposals or scratch, ProposalSettings())
+        if proposals is not None and not detector.searches:
+            raise InputError(f"{model} proposes its regions itself: leave out --proposals")
+        cache = ProposalCache(proposals or scratch, ProposalSettings()) if detector.searches else None
         samples, left_out = with_proposals(samples, cache, console, skip_bad)
         for sentence in left_out:
             console.say(f"skipped: {sentence}")
-        for sentence in notes + cache.notes:
+        for sentence in notes + (cache.notes if cache else []):
             console.say(f"note: {sentence}")
         began = time.perf_counter()
-        measures, _, truths = evaluate_model(detector, samples, cache.get, progress=console)
+        measures, _, truths = evaluate_model(detector, samples, cache.get if cache else None, progress=console)
         seconds = time.perf_counter() - began
-        recall = proposal_recall((cache.get(truth), truth.learned()[0]) for truth in truths)
+        proposed = cache.get if cache else own_proposals(detector)
+        recall = proposal_recall((proposed(truth), truth.learned()[0]) for truth in truths)
     metrics = measures.as_metrics() | {"proposal_recall50": recall[0.5], "proposal_recall70": recall[0.7]}
     metrics["seconds_per_image"] = seconds / max(1, len(truths))
     write_figures(json, "eval", metrics | {"skipped": left_out})
     print_measures(metrics)
     print(f"proposals reach {figure(recall[0.5])} of the true boxes at IoU 0.5, {figure(recall[0.7])} at 0.7")
-    print(
-        f"{len(truths)} images in {seconds:.1f} s, {1000 * metrics['seconds_per_image']:.0f} ms each, from proposals on"
-    )
+    counted = "from proposals on" if detector.searches else "proposals included"
+    print(f"{len(truths)} images in {seconds:.1f} s, {1000 * metrics['seconds_per_image']:.0f} ms each, {counted}")
 
 
 def _check_classes(known: tuple[str, ...], model: Path, data: Path) -> list[str]:

@@ -19,8 +19,8 @@ def gradcheck(
 
     Example: minircnn gradcheck --json gradients.json
     """
-    from minircnn.gradcheck.cases import run_all
     from minircnn.gradcheck.finite_differences import CheckRow
+    from minircnn.gradcheck.run import run_all
 
     check_figures(json)
     checked: Iterable[CheckRow] = run_all(seed)

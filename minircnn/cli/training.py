@@ -3,6 +3,7 @@
 The run itself is `training/train.py`, its measuring `tasks/finish.py`, the demo's tasks `tasks/demo.py`.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from minircnn.base.errors import InputError
 from minircnn.cli.console import Console, Stopped, figure, on_interrupt, print_measures, this_command
 
 if TYPE_CHECKING:
+    from minircnn.anchors import RPNSettings
+    from minircnn.targets import SamplingSettings
     from minircnn.training.run_folder import RunFolder
 
 
@@ -43,8 +46,8 @@ def demo(
 
 
 SAME_NAME = {  # options that go into the settings as they are
-    "format", "backbone", "pooling", "weights", "pixels", "epochs", "lr", "images_per_step", "frozen_blocks", "seed",
-    "limit", "validation_limit", "skip_bad",
+    "format", "backbone", "model", "pooling", "weights", "pixels", "epochs", "lr", "images_per_step", "frozen_blocks",
+    "seed", "limit", "validation_limit", "skip_bad",
 }  # fmt: skip
 
 
@@ -60,6 +63,9 @@ def train(
     ] = None,
     format: Annotated[str, typer.Option(help="Layout of --data.")] = "deepfashion2",
     backbone: Annotated[str, typer.Option(help="vgg_small or vgg16.")] = "vgg_small",
+    model: Annotated[
+        str, typer.Option(help="fast (proposals by Selective Search), or faster (it proposes regions itself).")
+    ] = "fast",
     pooling: Annotated[str, typer.Option(help="What makes 7×7 cells of a region: pool (RoIPool) or align.")] = "pool",
     weights: Annotated[
         str | None,
@@ -83,7 +89,11 @@ def train(
         int | None,
         typer.Option(help="The first blocks of convolutions stay as --weights gives them; suits the data if absent."),
     ] = None,
-    rois_per_image: Annotated[int, typer.Option(help="RoIs drawn from each.")] = 64,
+    rois_per_image: Annotated[int | None, typer.Option(help="RoIs drawn from each; suits the model if absent.")] = None,
+    anchor_scales: Annotated[
+        str | None,
+        typer.Option(help="Of --model faster: sides of the anchors in units of 16 pixels, comma-separated: 8,16,32."),
+    ] = None,
     classes: Annotated[str | None, typer.Option(help="Learn only these, comma-separated.")] = None,
     limit: Annotated[int | None, typer.Option(help="Use only the first N training images.")] = None,
     validation_limit: Annotated[int | None, typer.Option(help="Use only the first N validation images.")] = None,
@@ -100,7 +110,6 @@ def train(
         raise InputError("train needs --data DIR and --out RUN to begin a run, or --resume RUN to go on with one")
     if resume is not None:
         _refuse_other_flags(ctx)
-    from minircnn.targets import SamplingSettings
     from minircnn.tasks.finish import finish_run
     from minircnn.training.loop import Interrupted
     from minircnn.training.run_folder import RunFolder
@@ -121,7 +130,8 @@ def train(
             data=str(data),
             classes=tuple(name.strip() for name in classes.split(",")) if classes is not None else None,
             proposals_folder=str(proposals) if proposals else None,
-            sampling=SamplingSettings(rois_per_image=rois_per_image),
+            sampling=_sampling(model, rois_per_image),
+            rpn=_rpn(backbone, anchor_scales),
             **given,
         )
     try:
@@ -142,6 +152,26 @@ def train(
     except Interrupted:
         raise _stopped(go_on()) from None
     _print_end(metrics, folder.report, folder.best)
+
+
+def _sampling(model: str, rois_per_image: int | None) -> "SamplingSettings | None":
+    from minircnn.models import MODELS
+
+    if rois_per_image is None or model not in MODELS:  # an unknown one is refused with the rest of the settings
+        return None
+    return replace(MODELS[model].sampling, rois_per_image=rois_per_image)
+
+
+def _rpn(backbone: str, anchor_scales: str | None) -> "RPNSettings | None":
+    from minircnn.models import BACKBONES
+
+    if anchor_scales is None or backbone not in BACKBONES:
+        return None
+    try:
+        scales = tuple(float(scale) for scale in anchor_scales.split(","))
+    except ValueError:
+        raise InputError(f"--anchor-scales takes numbers, comma-separated (8,16,32), not {anchor_scales!r}") from None
+    return replace(BACKBONES[backbone]().rpn, scales=scales)
 
 
 def _refuse_other_flags(ctx: typer.Context) -> None:

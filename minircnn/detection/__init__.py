@@ -1,5 +1,21 @@
 """Detection: `detect.py` one image, from the model's outputs to boxes; `evaluate.py` over a data set, measured."""
 
-from minircnn.detection.detect import Detections, DetectionSettings, detect, score_proposals, select_detections
+from minircnn.detection.detect import (
+    Detections,
+    DetectionSettings,
+    detect,
+    image_features,
+    score_proposals,
+    score_regions,
+    select_detections,
+)
 
-__all__ = ["DetectionSettings", "Detections", "detect", "score_proposals", "select_detections"]
+__all__ = [
+    "DetectionSettings",
+    "Detections",
+    "detect",
+    "image_features",
+    "score_proposals",
+    "score_regions",
+    "select_detections",
+]

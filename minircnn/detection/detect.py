@@ -92,9 +92,12 @@ def detect(
     ValueError : not such an image, or a proposal without area or with NaN
     """
     settings = settings or DetectionSettings()
+    if proposals is not None:
+        _check_proposals(proposals)
+    features = image_features(model, image)
     if proposals is None:
-        proposals = model.propose(image)
-    cls_score, offsets = score_proposals(model, image, proposals)
+        proposals = model.propose(image, features)
+    cls_score, offsets = score_regions(model, image, features, proposals)
     return select_detections(proposals, cls_score, offsets, image.shape[:2], settings)
 
 
@@ -108,11 +111,28 @@ def score_proposals(model: FastRCNN, image: np.ndarray, proposals: np.ndarray) -
     ValueError : as for `detect`
     """
     _check_proposals(proposals)
+    return score_regions(model, image, image_features(model, image), proposals)
+
+
+def image_features(model: FastRCNN, image: np.ndarray) -> np.ndarray:
+    """image (H, W, 3) uint8 RGB → its features (1, FH, FW, C); the model is put into detection mode.
+
+    Raises
+    ------
+    ValueError : not such an image
+    """
     if model.training:
         model.eval()
-    pixels, scale = model.architecture.preprocessing.apply(image)
+    return model.forward_features(model.architecture.preprocessing.apply(image)[0][None])
+
+
+def score_regions(
+    model: FastRCNN, image: np.ndarray, features: np.ndarray, proposals: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """cls_score and offsets, as `score_proposals` has them, of an image whose features are there."""
+    scale = model.architecture.preprocessing.image_scale(*image.shape[:2])
     rois = np.insert(proposals * np.float32(scale), 0, 0, axis=1).astype(np.float32)
-    cls_score, bbox_pred = model.forward(pixels[None], rois)
+    cls_score, bbox_pred = model.forward_rois(features, rois)
     return cls_score, model.offsets(bbox_pred)
 
 

@@ -10,10 +10,17 @@ import numpy as np
 
 from minircnn.base.progress import Progress, silent
 from minircnn.data import Sample, read_image
-from minircnn.detection import Detections, DetectionSettings, detect, score_proposals, select_detections
+from minircnn.detection import (
+    Detections,
+    DetectionSettings,
+    detect,
+    image_features,
+    score_regions,
+    select_detections,
+)
 from minircnn.metrics import Evaluation, evaluate_detections
 from minircnn.models import FastRCNN
-from minircnn.proposals import ProposalSettings, ProposalsOf, propose
+from minircnn.proposals import ProposalsOf
 
 
 def detect_all(
@@ -69,13 +76,23 @@ def evaluate_model(
     return evaluate_detections(detections, truths, model.class_names), detections, truths
 
 
+def own_proposals(model: FastRCNN) -> ProposalsOf:
+    """What the model itself proposes, as a function of a sample."""
+
+    def of(sample: Sample) -> np.ndarray:
+        if model.training:
+            model.eval()
+        return model.propose(read_image(sample.image_path))
+
+    return of
+
+
 TIMED = 25  # images at most
 
 
 def time_parts(
     model: FastRCNN,
     samples: Sequence[Sample],
-    proposal_settings: ProposalSettings | None = None,
     settings: DetectionSettings | None = None,
     seconds: float = 10.0,
 ) -> dict[str, float]:
@@ -87,7 +104,7 @@ def time_parts(
     -------
     {"proposals", "network", "post_processing"} : milliseconds; "images", how many were timed
     """
-    settings, proposal_settings = settings or DetectionSettings(), proposal_settings or ProposalSettings()
+    settings = settings or DetectionSettings()
     rows: list[np.ndarray] = []
     end = time.perf_counter() + seconds
     for index in range(min(TIMED, len(samples))):
@@ -95,15 +112,18 @@ def time_parts(
             break
         image = read_image(samples[index].image_path)
         if index == 0:  # the first call pays for what later ones find ready
-            detect(model, image, propose(image, proposal_settings), settings)
+            detect(model, image, None, settings)
         marks = [time.perf_counter()]
-        proposals = propose(image, proposal_settings)
+        features = image_features(model, image)
         marks.append(time.perf_counter())
-        cls_score, offsets = score_proposals(model, image, proposals)
+        proposals = model.propose(image, features)
+        marks.append(time.perf_counter())
+        cls_score, offsets = score_regions(model, image, features, proposals)
         marks.append(time.perf_counter())
         select_detections(proposals, cls_score, offsets, image.shape[:2], settings)
         marks.append(time.perf_counter())
-        rows.append(np.diff(marks))
+        backbone, proposing, regions, selecting = np.diff(marks)
+        rows.append(np.array([proposing, backbone + regions, selecting]))
     median = 1000 * np.median(rows, axis=0) if rows else np.full(3, np.nan)
     parts = dict(zip(("proposals", "network", "post_processing"), median.tolist(), strict=True))
     return parts | {"images": len(rows)}

@@ -16,11 +16,10 @@ from minircnn.data import Sample, read_image
 from minircnn.data.formats import truth_beside
 from minircnn.data.formats.annotation import plain_name
 from minircnn.detection import detect
-from minircnn.explain.scenario import SENT
-from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
+from minircnn.losses import softmax
 from minircnn.models import Batch, FastRCNN
-from minircnn.models.trace import Rows, trace
-from minircnn.proposals import propose
+from minircnn.models.batch import Drawn
+from minircnn.models.trace import Rows, norm_of, trace
 from minircnn.targets import OffsetStatistics
 from minircnn.training.batches import make_batch
 from minircnn.training.run_folder import RunFolder
@@ -43,13 +42,16 @@ class CapturedStep:
     ----------
     image : (H, W, 3) uint8 RGB
     scale : pixels of the network's input per pixel of the image
-    batch : one image, its RoIs, labels and targets
+    batch : the one image, and what is true of it
+    drawn : its RoIs, labels and targets
     class_names : K names
     truth_from : "annotation", "detections" or "nothing"
     normalised : whether the targets are divided by the run's own statistics
-    losses : class loss, box loss
+    losses : by the model's `loss_names`
+    sent : what was sent back, in words, and of which losses: `model.sent`
+    dropped : norm of what joint training leaves out, at the anchors' offsets; None where nothing has such a gradient
     probability : (R, K+1) class probabilities of the RoIs
-    rows : the journey, each row with the gradients of SENT, in that order; those of the RoI layer and of the first
+    rows : the journey, each row with the gradients of `sent`, in that order; those of the RoI layer and of the first
         convolution hold dx
     roi_layer : the RoI layer's name
     first : the first convolution
@@ -59,10 +61,13 @@ class CapturedStep:
     image: np.ndarray
     scale: float
     batch: Batch
+    drawn: Drawn
     class_names: tuple[str, ...]
     truth_from: str
     normalised: bool
-    losses: tuple[float, float]
+    losses: dict[str, float]
+    sent: dict[str, tuple[str, ...]]
+    dropped: float | None
     probability: np.ndarray
     rows: Rows
     roi_layer: str
@@ -88,19 +93,19 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
     settings, statistics = _of_the_run(run, model)
     if statistics is not None:
         model.restate_offsets(statistics)
-    proposals = propose(image, settings.proposals)
+    model.search = settings.proposals
+    proposals = model.propose(image) if model.searches else None
     boxes, labels, truth_from = _truth(model, image, image_path, proposals)
     height, width = image.shape[:2]
     sample = Sample(image_path.stem, image_path, height, width, boxes, labels)
     rng = np.random.default_rng(seed)
-    model.rng = rng
+    model.rng, model.sigma, model.sampling = rng, settings.sigma, settings.roi_sampling
     preprocessing = model.architecture.preprocessing
-    if len(boxes) + len(proposals) == 0:
+    if proposals is not None and len(boxes) + len(proposals) == 0:
         raise InputError(f"{image_path}: nothing was proposed in it and nothing is annotated; take another image")
-    batch = make_batch(
-        [sample], lambda _: proposals, preprocessing, settings.sampling, model.statistics, rng, flip_probability=0
-    )
-    if len(batch.labels) == 0:
+    proposals_of = None if proposals is None else lambda _: proposals
+    batch = make_batch([sample], proposals_of, preprocessing, model.sampling, model.statistics, rng, flip_probability=0)
+    if not model.can_learn_from(batch):
         raise InputError(f"{image_path}: no proposal overlaps a true box enough to be sampled; take another image")
     convolutions = [convolution.name for convolution in model.architecture.convolutions]
     lowest = next((name for name in convolutions if model.layers[name].parameters()["weight"].learns), None)
@@ -110,20 +115,29 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
     model.train()
     if down_to_the_image:
         model.layers[convolutions[0]].needs_dx = True
-    with trace(model, keep=(f"{model.roi_layer.name}.dx", f"{convolutions[0]}.dx")) as rows:
-        cls_score, bbox_pred = model.forward(batch.images, batch.rois)
-        loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
-        loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels, settings.sigma)
-        for sent in SENT:
-            model.backward(dcls_score * np.float32(sent != "box"), dbbox_pred * np.float32(sent != "class"))
+    with trace(model, keep=(f"{model.roi_layer.name}.dx", f"{convolutions[0]}.dx", "cls_score.y")) as rows:
+        losses = model.losses(batch)
+        if len(model.drawn.labels) == 0:
+            raise InputError(f"{image_path}: nothing was proposed in it and nothing is annotated; take another image")
+        gradients = model.kept_gradients()
+        for names in model.sent.values():
+            model.backward(
+                *(d * d.dtype.type(name in names) for name, d in zip(model.loss_names, gradients, strict=True))
+            )
+    dropped = model.dropped_gradient()
+    cls_score = rows["cls_score"].y
+    assert cls_score is not None  # it was to be kept
     return CapturedStep(
         image=image,
         scale=preprocessing.image_scale(height, width),
         batch=batch,
+        drawn=model.drawn,
         class_names=model.class_names,
         truth_from=truth_from,
         normalised=statistics is not None,
-        losses=(loss_cls, loss_bbox),
+        losses=losses,
+        sent=model.sent,
+        dropped=None if dropped is None else norm_of(dropped),
         probability=softmax(cls_score),
         rows=rows,
         roi_layer=model.roi_layer.name,
@@ -136,7 +150,7 @@ def _of_the_run(run: Path, model: FastRCNN) -> tuple[TrainSettings, OffsetStatis
     """The run's settings and the statistics of its offsets; the defaults and None for a model file alone."""
     folder = RunFolder(run)
     if not folder.holds_a_run:
-        return TrainSettings(data=".", backbone=model.architecture.name), None
+        return TrainSettings(data=".", backbone=model.architecture.name, model=model.kind), None
     settings = folder.read_settings()
     for path in (folder.last, folder.previous):
         try:
@@ -148,7 +162,9 @@ def _of_the_run(run: Path, model: FastRCNN) -> tuple[TrainSettings, OffsetStatis
     return settings, None
 
 
-def _truth(model: FastRCNN, image: np.ndarray, path: Path, proposals: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
+def _truth(
+    model: FastRCNN, image: np.ndarray, path: Path, proposals: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, str]:
     """True boxes (G, 4) and labels (G,), and where they are from."""
     if (annotated := truth_beside(path, *image.shape[:2])) is not None:
         boxes, names = annotated

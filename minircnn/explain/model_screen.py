@@ -20,18 +20,18 @@ def model_data(step: CapturedStep) -> dict:
     cv2 = opencv()
     H, W = step.image.shape[:2]
     fit = min(1.0, LONGEST / max(H, W))
-    batch = step.batch
+    drawn = step.drawn
     at_features, at_image = _arrived(step, step.roi_layer), _arrived(step, step.first)
     return {
         "photo": _jpeg(cv2.resize(step.image, None, fx=fit, fy=fit, interpolation=cv2.INTER_AREA)),
         "size": [W, H],
-        "rois": (batch.rois[:, 1:].astype(float) / step.scale).round(2).tolist(),
-        "labels": batch.labels.tolist(),
-        "probability": [float(row[label]) for row, label in zip(step.probability, batch.labels, strict=True)],
+        "rois": (drawn.rois[:, 1:].astype(float) / step.scale).round(2).tolist(),
+        "labels": drawn.labels.tolist(),
+        "probability": [float(row[label]) for row, label in zip(step.probability, drawn.labels, strict=True)],
         "classNames": ["background", *step.class_names],
         "truthFrom": step.truth_from,
         "normalised": step.normalised,
-        "losses": list(step.losses),
+        "losses": [step.losses["loss_cls"], step.losses["loss_bbox"]],
         "cells": list(at_features[0].shape[1:3]),
         "reached": _reached(at_features),
         "lowest": step.lowest,

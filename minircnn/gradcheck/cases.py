@@ -170,14 +170,17 @@ def end_to_end_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
         for name, parameter in model.named_parameters():
             if (title, name.split(".")[0]) in {("box", "cls_score"), ("class", "bbox_pred")}:
                 continue  # the other branch: no gradient, nothing to compare
-            yield check_parameter(
-                f"{title} loss → {name}", parameter, smooth_loss(model, images, losses), rng, step=1e-6
-            )
+            run = partial(_total, model, images, losses)
+            yield check_parameter(f"{title} loss → {name}", parameter, smooth_loss(model, run), rng, step=1e-6)
         yield check_pooled(model, f"{title} loss → pooled", images, losses, rng)
 
 
-def smooth_loss(model: FastRCNN, images: np.ndarray, losses: Callable) -> Callable[[], float]:
-    """The model's loss as a function of its parameters, NaN once any gate or winner differs from now."""
+def _total(model: FastRCNN, images: np.ndarray, losses: Callable) -> float:
+    return float(losses(model.forward(images, ROIS))[0])
+
+
+def smooth_loss(model: FastRCNN, run: Callable[[], float]) -> Callable[[], float]:
+    """`run`, the model's loss as a function of its parameters, but NaN once any gate or winner differs from now."""
     layers = list(model.layers.values())
 
     def decisions() -> list[np.ndarray]:
@@ -185,11 +188,11 @@ def smooth_loss(model: FastRCNN, images: np.ndarray, losses: Callable) -> Callab
         gates = [layer.saved("y") > 0 for layer in layers if isinstance(layer, ReLU)]
         return gates + [layer.saved("argmax") for layer in layers if isinstance(layer, MaxPool | RoIPool)]
 
-    model.forward(images, ROIS)
+    run()
     before = decisions()
 
     def loss() -> float:
-        value = float(losses(model.forward(images, ROIS))[0])
+        value = run()
         unchanged = all(np.array_equal(then, now) for then, now in zip(before, decisions(), strict=True))
         return value if unchanged else float("nan")
 
@@ -218,9 +221,3 @@ def check_pooled(
 
 def _open_gates(model: FastRCNN) -> np.ndarray:
     return np.concatenate([relu.saved("y") > 0 for relu in (model.head.relu6, model.head.relu7)], axis=1)
-
-
-def run_all(seed: int = 0) -> Iterator[CheckRow]:
-    """Every row of `minircnn gradcheck`, as it is computed."""
-    for case in (layer_cases, loss_cases, end_to_end_cases):
-        yield from case(np.random.default_rng(seed))

@@ -5,11 +5,12 @@ a line in `backbones.py`. Files of weights, training, the command line and the b
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from minircnn.anchors import RPNSettings
 from minircnn.layers import RoIAlign, RoIPool, Sequential
 from minircnn.models.heads import Head
 from minircnn.models.preprocessing import Preprocessing
@@ -42,6 +43,7 @@ class Architecture:
     output_spreads : standard deviation of the first weights of cls_score and bbox_pred
     preprocessing : what its weights expect of an image
     pooling : one of POOLINGS
+    rpn : the region proposal network's numbers, for models that have one
     ranks : singular values kept of fc6 and fc7 (`weights/svd.py`); None where the layers are whole
     """
 
@@ -54,6 +56,7 @@ class Architecture:
     preprocessing: Preprocessing
     bias_lr_multiplier: float = 2.0
     pooling: str = "pool"
+    rpn: RPNSettings = field(default_factory=RPNSettings)
     ranks: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:

@@ -9,16 +9,18 @@ gradients and fills every parameter's `grad` (Girshick, Fast R-CNN, 2015).
 """
 
 from collections.abc import Container, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from minircnn.kernels.checks import check_shape
+from minircnn.layers import Layer
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models.architecture import Architecture
-from minircnn.models.batch import Batch
+from minircnn.models.batch import Batch, Drawn
 from minircnn.models.model import Model
 from minircnn.proposals import ProposalSettings, propose
-from minircnn.targets import OffsetStatistics
+from minircnn.targets import OffsetStatistics, SamplingSettings
 
 
 def check_class_names(names: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
@@ -53,7 +55,17 @@ class FastRCNN(Model):
     ValueError : `num_classes` is below 1, or `class_names` are not so many different words
     """
 
-    loss_names = ("loss_cls", "loss_bbox")
+    kind = "fast"
+    loss_names: tuple[str, ...] = ("loss_cls", "loss_bbox")
+    figure_names: tuple[str, ...] = ("foreground",)
+    #: What is sent back on its own when a step is taken apart: a word, and the losses that it stands for.
+    sent: ClassVar[dict[str, tuple[str, ...]]] = {
+        "class": ("loss_cls",),
+        "box": ("loss_bbox",),
+        "both": ("loss_cls", "loss_bbox"),
+    }
+    searches = True  # its proposals come from outside, and can be computed and kept before training begins
+    sampling = SamplingSettings()
 
     def __init__(
         self,
@@ -73,15 +85,23 @@ class FastRCNN(Model):
         self.num_classes = num_classes
         self.class_names = check_class_names(class_names, num_classes)
         self.sigma = 1.0  # smooth-L1's; training sets it
+        self.search = ProposalSettings()  # of `propose`
         self.statistics = OffsetStatistics.identity(num_classes)  # training sets it; a stored model has none left
         self.roi_layer = architecture.roi_layer(output_size)
         self.head = architecture.head(num_classes, self.roi_layer.output_size, dtype)
-        after = {self.roi_layer.name: self.roi_layer} | self.head.layers
+        after = self.proposing_layers(dtype) | {self.roi_layer.name: self.roi_layer} | self.head.layers
         super().__init__(architecture.backbone(dtype), after, rng, given)
 
-    def propose(self, image: np.ndarray) -> np.ndarray:
-        """image (H, W, 3) uint8 RGB → boxes (P, 4) float32, where something might be: Selective Search's."""
-        return propose(image, ProposalSettings())
+    def proposing_layers(self, dtype: type) -> dict[str, Layer]:
+        """Name → layer, of those between backbone and RoI layer: none, for Selective Search learns nothing."""
+        return {}
+
+    def propose(self, image: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+        """image (H, W, 3) uint8 RGB → boxes (P, 4) float32 in its pixels, where something might be: the search's.
+
+        features : (1, FH, FW, C) of the image, for models that look at these instead
+        """
+        return propose(image, self.search)
 
     def forward(self, images: np.ndarray, rois: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Score and locate every region.
@@ -108,13 +128,28 @@ class FastRCNN(Model):
         pooled = self.roi_layer.forward(features, rois, reuse=not self.training)  # (R, PH, PW, C)
         return self.head.forward(pooled)
 
+    def can_learn_from(self, batch: Batch) -> bool:
+        """Whether it has a single usable RoI."""
+        return len(batch.labels) > 0
+
+    def regions(self, batch: Batch) -> np.ndarray:
+        """(R, 5), what of a minibatch is pooled."""
+        return batch.rois
+
     def losses(self, batch: Batch) -> dict[str, float]:
         """Forward and both losses of a minibatch; their gradients wait for `backward`."""
-        cls_score, bbox_pred = self.forward(batch.images, batch.rois)
-        loss_cls, dcls_score = softmax_cross_entropy(cls_score, batch.labels)
-        loss_bbox, dbbox_pred = smooth_l1(bbox_pred, batch.targets, batch.labels, self.sigma)
+        drawn = Drawn(batch.rois, batch.labels, batch.targets)
+        return self.region_losses(self.forward_features(batch.images), drawn)
+
+    def region_losses(self, features: np.ndarray, drawn: Drawn) -> dict[str, float]:
+        """The two losses of regions on features (N, FH, FW, C); `drawn` stays for whoever wants to see it."""
+        self.drawn = drawn
+        cls_score, bbox_pred = self.forward_rois(features, drawn.rois)
+        loss_cls, dcls_score = softmax_cross_entropy(cls_score, drawn.labels)
+        loss_bbox, dbbox_pred = smooth_l1(bbox_pred, drawn.targets, drawn.labels, self.sigma)
         self._gradients = dcls_score, dbbox_pred
-        return dict(zip(self.loss_names, (loss_cls, loss_bbox), strict=True))
+        self.figures = {"foreground": float((drawn.labels > 0).mean()) if len(drawn.labels) else 0.0}
+        return {"loss_cls": loss_cls, "loss_bbox": loss_bbox}
 
     def backward(self, dcls_score: np.ndarray | None = None, dbbox_pred: np.ndarray | None = None) -> None:
         """Carry both losses' gradients back to every parameter that learns.
@@ -140,6 +175,10 @@ class FastRCNN(Model):
         receive none: they are data here, and rounding them to cells has no slope.
         """
         return self.roi_layer.backward(self.head.backward(dcls_score, dbbox_pred))
+
+    def dropped_gradient(self) -> np.ndarray | None:
+        """What training leaves out of the way back: nothing here, since the search that proposes cannot learn."""
+        return None
 
     def offsets(self, bbox_pred: np.ndarray) -> np.ndarray:
         """`bbox_pred` (R, 4(K+1)) as real offsets: the normalisation of training taken back."""

@@ -22,14 +22,17 @@ class Model:
     given : names of layers that are not drawn, since a file gives their weights; until then they are zeros
     """
 
+    kind = ""  # what the command line and model files call it
     training = False
     loss_names: tuple[str, ...] = ()
+    figure_names: tuple[str, ...] = ()  # of what a log shows beside the losses
     _gradients: tuple[np.ndarray, ...] | None = None
 
     def __init__(
         self, backbone: Sequential, after: dict[str, Layer], rng: np.random.Generator, given: Container[str] = ()
     ):
         self.backbone, self.after = backbone, after
+        self.figures: dict[str, float] = {}  # of the last `losses`
         self.rng = rng
         for name, layer in self.layers.items():
             if name not in given:
@@ -57,8 +60,15 @@ class Model:
             if isinstance(layer, Dropout):
                 layer.rng = rng
 
+    def can_learn_from(self, batch: Any) -> bool:
+        """Whether there is anything in it to learn."""
+        return True
+
     def losses(self, batch: Any) -> dict[str, float]:
-        """Forward and the losses of what a step learns from, by `loss_names`; their gradients wait for `backward`."""
+        """Forward and the losses of what a step learns from, by `loss_names`; their gradients wait for `backward`.
+
+        What the log shows besides, by `figure_names`, stands in `figures` afterwards.
+        """
         raise NotImplementedError
 
     def backward(self) -> None:

@@ -53,6 +53,11 @@ class Preprocessing:
         short, long = min(height, width), max(height, width)
         return min(self.short_side / short, self.long_side / long)
 
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the network's input for an image of these."""
+        scale = self.image_scale(height, width)
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
     def apply(self, image: np.ndarray) -> tuple[np.ndarray, float]:
         """From a photograph to the network's input: scaled, its channels in order, less the mean, over the scale.
 
@@ -77,7 +82,7 @@ class Preprocessing:
             )
         scale = self.image_scale(*image.shape[:2])
         if scale != 1:
-            size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+            size = self.input_size(*image.shape[:2])[::-1]
             interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
             image = cv2.resize(image, size, interpolation=interpolation)
         return self.centre(image), scale

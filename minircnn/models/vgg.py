@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minircnn.anchors import RPNSettings
 from minircnn.layers import Conv, Layer, MaxPool, Parameter, ReLU, Sequential
 from minircnn.models.architecture import Architecture, Convolution
 from minircnn.models.first_weights import before_relu
@@ -83,4 +84,7 @@ def vgg_small() -> VGG:
         # yet: after 1,600 images the class loss is 0.89 with these and no dropout, 0.96 with the paper's and 0.5.
         output_spreads=(0.05, 0.01),
         preprocessing=Preprocessing("RGB", (127.5, 127.5, 127.5), (64.0, 64.0, 64.0), 160, 320),
+        # Garments of the scenes are 34 to 74 pixels large (the middle 80 %). With these 99.6 % of them have an anchor
+        # that overlaps them by half, and 72 % one of 0.7; with 2, 4, 8 it is 48 %, with VGG16's 8, 16, 32 none.
+        rpn=RPNSettings(scales=(2, 3, 4.5), border=None, min_side=12),
     )

@@ -19,7 +19,8 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 COLOURS = {  # the page's names, and their values by day in the page's style sheet
-    "ink": "#1b1f24", "soft": "#5c6570", "hair": "#e2e5e9", "a": "#2467b3", "b": "#c4531a", "c": "#2f8055",
+    "ink": "#1b1f24", "soft": "#5c6570", "hair": "#e2e5e9",
+    "a": "#2467b3", "b": "#c4531a", "c": "#2f8055", "d": "#8a4fa8",
 }  # fmt: skip
 MAX_POINTS = 500  # a line of a long run is thinned to this; more than the pixels it crosses
 SMALL = (1.5, 1.5)  # inches of a class's precision against recall
@@ -32,7 +33,7 @@ class Line:
     Attributes
     ----------
     x, y : equally long; what an axis cannot show (not finite, or not positive on a logarithmic one) is left out
-    colour : a, b, c or ink
+    colour : a, b, c, d or ink
     faint, dashed : how it is drawn
     dots : mark every point
     """

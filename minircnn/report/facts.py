@@ -54,7 +54,8 @@ def about(metrics: dict, settings: dict, boxes: int) -> str:
     if (speed := metrics.get("ms_per_image")) and speed["images"]:
         parts = {place: f"{speed[name]:.1f}" for name, place in PARTS.items()}
         whole = f"{sum(speed[name] for name in PARTS):.0f}"
-        rows.append((say("about.detection"), say("about.detection.text", whole=whole, images=speed["images"], **parts)))
+        text = "about.rpn.text" if settings.get("model") == "faster" else "about.detection.text"
+        rows.append((say("about.detection"), say(text, whole=whole, images=speed["images"], **parts)))
     if "version" in metrics:
         made = f"minircnn {metrics['version']}, {metrics['date']}, {metrics['machine']}"
         rows.append((say("about.made"), html.escape(made)))

@@ -32,6 +32,7 @@ HEADINGS = ("run", "learning", "classes", "pr", "confusion", "worst", "best", "s
 HANGUL = re.compile("[가-힣]")
 
 
+SHARES = ("foreground", "rpn_recall")  # columns that are shares, each with a chart of its own where a log has it
 ALWAYS = ("step", "loss", "lr", "foreground")  # columns of every log; a model's own losses are "loss_…"
 
 
@@ -108,7 +109,7 @@ def _figures(metrics: dict) -> str:
 
 
 def _learning(log: dict[str, np.ndarray], history: list[dict]) -> str:
-    """Four charts: losses, validation, learning rate, foreground."""
+    """The charts: losses, validation, learning rate, foreground, and what else the model's log has."""
     step = log["step"]
     parts = [name for name in log if name.startswith("loss_")]  # the model's own; the charts have four colours
     colours = {"loss": "ink"} | dict(zip(parts, "abcd", strict=False))
@@ -129,14 +130,15 @@ def _learning(log: dict[str, np.ndarray], history: list[dict]) -> str:
         )
         + _figure("validation", {"a": "mAP50", "b": "mAP75", "c": "AP"}, chart(scores, "epoch", top=1.0))
         + _figure("lr", {"ink": say("lr.key")}, chart([Line(step, log["lr"], "ink")], "step", log=True))
-        + _figure(
-            "foreground",
-            {"ink": say("foreground.key")},
-            chart(
-                [Line(step, log["foreground"], "ink", faint=True), Line(step, smooth(log["foreground"]), "ink")], "step"
-            ),
-        )
+        + "".join(_share(name, step, log[name]) for name in SHARES if name in log)
     )
+
+
+def _share(name: str, step: np.ndarray, values: np.ndarray) -> str:
+    """A chart of one column that lies in [0, 1]."""
+    name = name.replace("_", ".")
+    lines = [Line(step, values, "ink", faint=True), Line(step, smooth(values), "ink")]
+    return _figure(name, {"ink": say(f"{name}.key")}, chart(lines, "step"))
 
 
 def _figure(name: str, key: dict[str, str], drawing: str) -> str:

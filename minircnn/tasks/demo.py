@@ -83,7 +83,8 @@ def _rival(training: Training, test: Samples, progress: Progress) -> dict:
     """What the same run from random weights gives, in a folder of its own inside the run's; proposals are shared."""
     folder = RunFolder(training.folder.path / FROM_RANDOM)
     given = training.settings
-    proposals = str(training.data.cache.folder)
+    cache = training.data.cache
+    proposals = str(cache.folder) if cache else None
     settings = TrainSettings(
         data=given.data, epochs=given.epochs, seed=given.seed, weights=RANDOM, proposals_folder=proposals
     )

@@ -11,7 +11,7 @@ import minircnn
 from minircnn.base.files import write_json
 from minircnn.base.progress import Progress
 from minircnn.data import Samples
-from minircnn.detection.evaluate import evaluate_model, time_parts
+from minircnn.detection.evaluate import evaluate_model, own_proposals, time_parts
 from minircnn.proposals import proposal_recall
 from minircnn.report.page import write_report
 from minircnn.training.train import Training
@@ -30,7 +30,9 @@ def finish_run(training: Training, samples: Samples, split: str, progress: Progr
         save_model(folder.best, training.model)
     model = load_model(folder.best)
     evaluation, detections, truths = evaluate_model(model, samples, proposals_of, settings.detection, progress)
-    recall = proposal_recall((proposals_of(truth), truth.learned()[0]) for truth in truths)
+    model.search = settings.proposals
+    proposed = proposals_of or own_proposals(model)
+    recall = proposal_recall((proposed(truth), truth.learned()[0]) for truth in truths)
     chosen_on = min(settings.validation_images, len(training.data.validation))
     metrics = evaluation.as_metrics() | {
         "train_seconds": training.steps.seconds,
@@ -49,7 +51,7 @@ def finish_run(training: Training, samples: Samples, split: str, progress: Progr
             "validation_images": len(training.data.validation),
         },
         "steps": training.step,
-        "ms_per_image": time_parts(model, truths, settings.proposals, settings.detection),
+        "ms_per_image": time_parts(model, truths, settings.detection),
         "version": minircnn.__version__,
         "date": datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",

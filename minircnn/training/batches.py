@@ -20,7 +20,7 @@ STATISTICS_IMAGES = 2000  # more would not move the third digit of the offsets' 
 
 def make_batch(
     samples: Iterable[Sample],
-    proposals_of: ProposalsOf,
+    proposals_of: ProposalsOf | None,
     preprocessing: Preprocessing,
     sampling: SamplingSettings,
     statistics: OffsetStatistics,
@@ -32,7 +32,7 @@ def make_batch(
     Parameters
     ----------
     samples : of Sample
-    proposals_of : sample → (P, 4), as `ProposalCache.get`
+    proposals_of : sample → (P, 4), as `ProposalCache.get`; None for a model that proposes and draws its regions itself
     preprocessing : the architecture's
     sampling : SamplingSettings
     statistics : OffsetStatistics, with which the offsets are normalised
@@ -47,23 +47,26 @@ def make_batch(
     ------
     InputError : an image cannot be read
     """
-    images, rois, labels, targets, image_ids, boxes, box_labels = [], [], [], [], [], [], []
+    rois, labels, targets = [np.zeros((0, 5), np.float32)], [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
+    images, image_ids, boxes, box_labels, scales = [], [], [], [], []
     for index, sample in enumerate(samples):
-        image, proposals = read_image(sample.image_path), proposals_of(sample)
+        image = read_image(sample.image_path)
         truth, truth_labels = sample.learned()
-        if rng.random() < flip_probability:
-            width = image.shape[1]
-            image = image[:, ::-1]
-            proposals, truth = flip_boxes(proposals, width), flip_boxes(truth, width)
-        drawn, own_labels, offsets = sample_rois(proposals, truth, truth_labels, sampling, rng)
+        mirrored, width = rng.random() < flip_probability, image.shape[1]
+        if mirrored:
+            image, truth = image[:, ::-1], flip_boxes(truth, width)
         pixels, scale = preprocessing.apply(image)
+        if proposals_of is not None:
+            proposals = flip_boxes(proposals_of(sample), width) if mirrored else proposals_of(sample)
+            drawn, own_labels, offsets = sample_rois(proposals, truth, truth_labels, sampling, rng)
+            rois.append(np.insert(drawn * np.float32(scale), 0, index, axis=1))
+            labels.append(own_labels)
+            targets.append(normalise_offsets(offsets, own_labels, statistics))
         images.append(pixels)
-        rois.append(np.insert(drawn * np.float32(scale), 0, index, axis=1))
-        labels.append(own_labels)
-        targets.append(normalise_offsets(offsets, own_labels, statistics))
         image_ids.append(sample.image_id)
         boxes.append((truth * scale).astype(np.float32))
         box_labels.append(truth_labels)
+        scales.append(scale)
     return Batch(
         images=stack_images(images),
         rois=np.concatenate(rois),
@@ -72,6 +75,8 @@ def make_batch(
         image_ids=tuple(image_ids),
         boxes=tuple(boxes),
         box_labels=tuple(box_labels),
+        sizes=tuple((pixels.shape[0], pixels.shape[1]) for pixels in images),
+        scales=tuple(scales),
     )
 
 

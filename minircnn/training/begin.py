@@ -11,7 +11,7 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.progress import Progress
-from minircnn.models import BACKBONES, VGG, Architecture, FastRCNN
+from minircnn.models import BACKBONES, MODELS, VGG, Architecture, FastRCNN
 from minircnn.targets import OffsetStatistics
 from minircnn.training.batches import STATISTICS_IMAGES, measure_offsets
 from minircnn.training.checkpoint import Checkpoint
@@ -57,7 +57,9 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
     """
     architecture: Architecture = BACKBONES[settings.backbone]()
     frozen = architecture.first_blocks(settings.frozen_blocks or 0)
-    architecture = replace(architecture, frozen=frozen, pooling=settings.pooling)
+    rpn = settings.rpn or architecture.rpn
+    architecture = replace(architecture, frozen=frozen, pooling=settings.pooling, rpn=rpn)
+    detector = MODELS[settings.model]
     wanted = settings.weights or DEFAULTS[settings.backbone].weights
     if wanted == RANDOM:
         if settings.pixels is not None:
@@ -65,33 +67,40 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
         notes = []
         if usual := architecture.first_blocks(DEFAULTS[architecture.name].frozen_blocks):
             notes.append(f"{settings.backbone} begins with random weights: {usual[0]} … {usual[-1]} learn too")
-        model = FastRCNN(architecture, len(class_names), rng, class_names)
+        model = detector(architecture, len(class_names), rng, class_names)
         return Beginning(model, "random weights", notes=notes, new=_new(model, set()))
     path = shipped_backbone(settings.backbone) if wanted == SHIPPED else Path(wanted)
     if path.is_file() and is_foreign(path):
         if not isinstance(architecture, VGG) or architecture.name != "vgg16":
             raise InputError(f"{path} holds weights of VGG16, if any of use here; choose --backbone vgg16")
-        return _pretrained(path, architecture, class_names, rng, settings.pixels)
+        return _pretrained(detector, path, architecture, class_names, rng, settings.pixels)
     if settings.pixels is not None:
         raise InputError(f"--pixels is for somebody's VGG16; {path} says itself which it expects: leave it out")
     if kind_of(path) == "backbone":
-        return _on_backbone(path, wanted, architecture, class_names, rng)
+        return _on_backbone(detector, path, wanted, architecture, class_names, rng)
     source = load_model(path)
     architecture = replace(architecture, preprocessing=source.architecture.preprocessing)
-    model = FastRCNN(architecture, len(class_names), rng, class_names, output_size=source.roi_layer.output_size)
-    weights = source.folded_parameters()
+    model = detector(architecture, len(class_names), rng, class_names, output_size=source.roi_layer.output_size)
+    weights, own = source.folded_parameters(), {name: parameter.value for name, parameter in model.named_parameters()}
+    new = {name: own[name] for name in own if name.startswith("rpn_") and name not in weights}
+    notes = [f"{path} has no region proposal network: it begins with random weights"] if new else []
     if source.class_names == class_names:
-        assign(model, weights, path)
-        return Beginning(model, f"the detector {path.name}", same_classes=True)
-    own = {name: parameter.value for name, parameter in model.named_parameters()}
-    assign(model, weights | {name: own[name] for name in own if name.startswith(("cls_score", "bbox_pred"))}, path)
+        assign(model, weights | new, path)
+        return Beginning(model, f"the detector {path.name}", same_classes=True, notes=notes)
+    new |= {name: own[name] for name in own if name.startswith(("cls_score", "bbox_pred"))}
+    assign(model, weights | new, path)
     shown = ", ".join(source.class_names[:4]) + (", …" if len(source.class_names) > 4 else "")
-    notes = [f"{path} was trained on other classes ({shown}): cls_score and bbox_pred begin anew"]
+    notes.append(f"{path} was trained on other classes ({shown}): cls_score and bbox_pred begin anew")
     return Beginning(model, f"the detector {path.name}, of other classes", notes=notes)
 
 
 def _on_backbone(
-    path: Path, wanted: str, architecture: Architecture, class_names: tuple[str, ...], rng: np.random.Generator
+    detector: type[FastRCNN],
+    path: Path,
+    wanted: str,
+    architecture: Architecture,
+    class_names: tuple[str, ...],
+    rng: np.random.Generator,
 ) -> Beginning:
     """A model on the convolutions of a backbone file; everything after them begins with random weights."""
     backbone = read_backbone(path)
@@ -102,7 +111,7 @@ def _on_backbone(
         )
     architecture = replace(architecture, preprocessing=backbone.architecture.preprocessing)
     given = layers_of(backbone.weights)
-    model = FastRCNN(architecture, len(class_names), rng, class_names, given=given)
+    model = detector(architecture, len(class_names), rng, class_names, given=given)
     for name, parameter in model.backbone.named_parameters():
         parameter.value[...] = backbone.weights[name]
     name = "the pretrained backbone that comes with minircnn" if wanted == SHIPPED else f"the backbone {path.name}"
@@ -112,7 +121,12 @@ def _on_backbone(
 
 
 def _pretrained(
-    path: Path, architecture: VGG, class_names: tuple[str, ...], rng: np.random.Generator, pixels: str | None
+    detector: type[FastRCNN],
+    path: Path,
+    architecture: VGG,
+    class_names: tuple[str, ...],
+    rng: np.random.Generator,
+    pixels: str | None,
 ) -> Beginning:
     """A model on somebody's VGG16: its convolutions, and what the file has of fc6, fc7 and a detector's outputs."""
     found = read_vgg16(path, architecture, pixels=pixels)
@@ -133,7 +147,7 @@ def _pretrained(
         notes.append(f"{path} has no {' or '.join(absent)}: {' and '.join(absent)} {verb} with random weights")
     given = found.layers
     architecture = replace(architecture, preprocessing=found.preprocessing)
-    model = FastRCNN(architecture, len(class_names), rng, class_names, given=given)
+    model = detector(architecture, len(class_names), rng, class_names, given=given)
     fill(model, found)
     return Beginning(model, f"{found.origin}, from {path.name}", same_classes, notes, _new(model, given))
 
@@ -145,9 +159,14 @@ def _new(model: FastRCNN, given: set[str]) -> tuple[str, ...]:
 
 
 def offset_statistics(data: TrainingData, settings: TrainSettings) -> OffsetStatistics:
-    """Mean and spread of the offsets, of as many training images as decide them, spread evenly over the set."""
+    """Mean and spread of the offsets, of as many training images as decide them, spread evenly over the set.
+
+    Where the model proposes its regions itself there is nothing to measure yet: the usual ones.
+    """
+    if data.proposals_of is None:
+        return OffsetStatistics.usual(len(data.class_names))
     some = spread(data.train, STATISTICS_IMAGES)
-    return measure_offsets(some, data.proposals_of, settings.sampling.foreground_iou, len(data.class_names))
+    return measure_offsets(some, data.proposals_of, settings.roi_sampling.foreground_iou, len(data.class_names))
 
 
 def reopen(checkpoint: Checkpoint, settings: TrainSettings, run: Path, progress: Progress) -> TrainingData:

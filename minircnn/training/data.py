@@ -4,6 +4,7 @@ Everything that can be wrong with the user's files shows here, in the first minu
 """
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +12,13 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.progress import Progress
-from minircnn.data import Sample, Samples, open_samples
+from minircnn.data import Sample, Samples, open_samples, read_image
+from minircnn.models import MODELS
 from minircnn.proposals import ProposalCache, ProposalsOf
+from minircnn.proposals.cache import usable_cores
 from minircnn.training.settings import TrainSettings
+
+AHEAD = 64  # images that are decoded side by side, and of which the first bad one is told
 
 
 @dataclass(frozen=True)
@@ -23,14 +28,14 @@ class TrainingData:
     Attributes
     ----------
     train, validation : Samples
-    cache : ProposalCache, filled for both once `with_proposals` has run
+    cache : ProposalCache, filled for both once `with_proposals` has run; None where the model proposes regions itself
     skip_bad : images that turn out broken are skipped, not an error
     skipped : one sentence for each file that was left out, once `with_proposals` has run
     """
 
     train: Samples
     validation: Samples
-    cache: ProposalCache
+    cache: ProposalCache | None
     skip_bad: bool
     skipped: tuple[str, ...] = ()
 
@@ -39,15 +44,15 @@ class TrainingData:
         return self.train.class_names
 
     @property
-    def proposals_of(self) -> ProposalsOf:
+    def proposals_of(self) -> ProposalsOf | None:
         """Sample → its proposals (P, 4), from the cache."""
-        return self.cache.get
+        return self.cache.get if self.cache else None
 
     @classmethod
     def read(cls, settings: TrainSettings, run: Path, progress: Progress) -> "TrainingData":
         """Index and check both splits; writes nothing."""
         proposals = Path(settings.proposals_folder) if settings.proposals_folder else run / "proposals"
-        cache = ProposalCache(proposals, settings.proposals)
+        cache = ProposalCache(proposals, settings.proposals) if MODELS[settings.model].searches else None
         train = open_split(settings, "train", settings.limit, run, progress)
         validation = open_split(settings, "validation", settings.validation_limit, run, progress)
         _check_train(train, settings)
@@ -105,7 +110,7 @@ def open_split(settings: TrainSettings, split: str, limit: int | None, run: Path
 
 def with_proposals(
     samples: Samples,
-    cache: ProposalCache,
+    cache: ProposalCache | None,
     progress: Progress,
     skip_bad: bool = False,
     stage: str = "proposals",
@@ -113,15 +118,40 @@ def with_proposals(
 ) -> tuple[Samples, list[str]]:
     """Index, fill the cache, skip the bad: the samples whose proposals are there, and what was left out in sentences.
 
-    The index is written, if it was given a place, and the proposals are computed by `workers` processes. Without
-    `skip_bad` the first image that cannot be decoded is an InputError.
+    The index is written, if it was given a place, and the proposals are computed by `workers` processes. Without a
+    cache the images are decoded and that is all. Without `skip_bad` the first that cannot be is an InputError.
     """
     samples.keep_index()
     sentences = [*samples.left_out, *samples.skipped]
-    failed = cache.fill(samples, workers=workers, skip_bad=skip_bad, progress=progress, stage=stage)
+    if cache is None:
+        failed = undecodable(samples, skip_bad, progress, stage.replace("proposals", "images"))
+    else:
+        failed = cache.fill(samples, workers=workers, skip_bad=skip_bad, progress=progress, stage=stage)
     if failed:
         samples = samples.without({image_id for image_id, _ in failed})
     return samples, sentences + [sentence for _, sentence in failed]
+
+
+def undecodable(samples: Samples, skip_bad: bool, progress: Progress, stage: str) -> list[tuple[str, str]]:
+    """(image_id, sentence) of each image that cannot be decoded; without `skip_bad` the first is an InputError."""
+
+    def wrong_with(sample: Sample) -> tuple[str, str] | None:
+        try:
+            read_image(sample.image_path)
+        except InputError as error:
+            if not skip_bad:
+                raise
+            return sample.image_id, str(error)
+        return None
+
+    found: list[tuple[str, str] | None] = []
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for start in range(0, len(samples), AHEAD):
+            some = [samples[i] for i in range(start, min(start + AHEAD, len(samples)))]
+            for result in pool.map(wrong_with, some):
+                found.append(result)
+                progress(stage, len(found), len(samples), "")
+    return [wrong for wrong in found if wrong is not None]
 
 
 def _check_train(train: Samples, settings: TrainSettings) -> None:

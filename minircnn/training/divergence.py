@@ -9,6 +9,7 @@ from pathlib import Path
 
 from minircnn.base.errors import InputError
 from minircnn.base.files import shell_words
+from minircnn.models import MODELS
 from minircnn.training.checkpoint import stored_step
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import DEFAULTS, RANDOM, SHIPPED, TrainSettings
@@ -79,9 +80,14 @@ def _command(folder: RunFolder, settings: TrainSettings, weights: str) -> list[s
         value = getattr(settings, flag)
         if value is not None and value != getattr(usual, flag):
             words += [f"--{flag.replace('_', '-')}", f"{value:.17g}" if isinstance(value, float) else str(value)]
-    if settings.sampling != usual.sampling:
-        words += ["--rois-per-image", str(settings.sampling.rois_per_image)]
+    if settings.model != usual.model:
+        words += ["--model", settings.model]
+    if settings.rpn is not None:
+        words += ["--anchor-scales", ",".join(f"{scale:g}" for scale in settings.rpn.scales)]
+    if (most := settings.roi_sampling.rois_per_image) != MODELS[settings.model].sampling.rois_per_image:
+        words += ["--rois-per-image", str(most)]
     if settings.classes:
         words += ["--classes", ",".join(settings.classes)]
-    words += ["--proposals", settings.proposals_folder or str(folder.path / "proposals")]
+    if MODELS[settings.model].searches:
+        words += ["--proposals", settings.proposals_folder or str(folder.path / "proposals")]
     return words + (["--skip-bad"] if settings.skip_bad else [])

@@ -22,7 +22,7 @@ def fit_first_weights(model: FastRCNN, batch: Batch, new: tuple[str, ...]) -> st
     Parameters
     ----------
     model : FastRCNN, in training mode; whatever its backbone, pooling and preprocessing
-    batch : what it is measured on, with at least one RoI
+    batch : what it is measured on
     new : names of the hidden layers whose weights are random
 
     Returns
@@ -41,7 +41,7 @@ def fit_first_weights(model: FastRCNN, batch: Batch, new: tuple[str, ...]) -> st
     if "conv1_1" in new:
         fit(("conv1_1",), _size(batch.images))
     if "fc6" in new or "fc7" in new:
-        pooled = model.roi_layer.forward(model.forward_features(batch.images), batch.rois)  # (R, PH, PW, C)
+        pooled = model.roi_layer.forward(model.forward_features(batch.images), model.regions(batch))  # (R, PH, PW, C)
         if "fc6" in new:
             fit(("fc6",), _size(pooled))
         dropped = 1 / np.sqrt(1 - model.architecture.dropout)  # what dropout does to a size: no mask is drawn here

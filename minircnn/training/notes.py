@@ -1,10 +1,12 @@
 """What a user should know before a night of training, and would otherwise see only after it."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from minircnn.anchors import BASE, anchor_grid, inside
 from minircnn.base.errors import InputError
 from minircnn.base.files import nearest
 from minircnn.data.formats.deepfashion2 import DEEPFASHION2_CLASSES
@@ -15,6 +17,7 @@ from minircnn.training.settings import TrainSettings
 
 LOOKED_AT = 300  # images: enough to know a share of boxes to a few hundredths
 LEAST_REACHED = 0.7  # of the true boxes; the bundled scenes' proposals reach 0.99, photographs' mostly above 0.9
+ANCHOR_IOU = 0.5  # from where on an anchor can be moved onto a box; the bundled scenes' garments all have one
 MUCH = 1e9  # bytes
 
 
@@ -27,9 +30,9 @@ def notes_on(data: TrainingData, settings: TrainSettings, model: FastRCNN, run: 
     if missing := [name for name, count in zip(data.class_names, counts[1:], strict=True) if count == 0]:
         names = ", ".join(missing)
         notes.append(f"not one box in {settings.data}/train is of these classes, so they cannot be learned: {names}")
-    if words := _unreached(data, settings):
+    if words := _unreached(data, settings) if data.cache else _beyond_the_anchors(data, model):
         notes.append(words)
-    notes += data.cache.notes
+    notes += data.cache.notes if data.cache else []
     if (size := run_bytes(model)) > MUCH:
         notes.append(f"{run} will take {size / 1e9:.1f} GB: two checkpoints and the best weights")
     return notes
@@ -43,10 +46,12 @@ def _naming(data: str) -> str:
 
 def _unreached(data: TrainingData, settings: TrainSettings) -> str:
     """A sentence where the proposals miss many of the true boxes; empty where they do not."""
+    assert data.cache is not None
     samples = spread(data.train, LOOKED_AT)
-    iou, min_side = settings.sampling.foreground_iou, settings.proposals.min_side
+    iou, min_side = settings.roi_sampling.foreground_iou, settings.proposals.min_side
     boxes = np.concatenate([sample.learned()[0] for sample in samples])
-    share = proposal_recall(((data.proposals_of(sample), sample.learned()[0]) for sample in samples), (iou,))[iou]
+    proposals_of = data.cache.get
+    share = proposal_recall(((proposals_of(sample), sample.learned()[0]) for sample in samples), (iou,))[iou]
     if not share < LEAST_REACHED:  # nor where there is no box
         return ""
     small = int(((boxes[:, 2:] - boxes[:, :2]).min(axis=1) < min_side).sum())
@@ -54,6 +59,33 @@ def _unreached(data: TrainingData, settings: TrainSettings) -> str:
     return (
         f"the proposals reach only {share * len(boxes):.0f} of {len(boxes)} true boxes{why} (IoU {iou:g}, "
         f"{len(samples)} images): the others will hardly be learned or found; are the boxes right?"
+    )
+
+
+def _beyond_the_anchors(data: TrainingData, model: FastRCNN) -> str:
+    """A sentence where many of the true boxes have no anchor near their size and shape; empty where they have."""
+    architecture = model.architecture
+    preprocessing, samples = architecture.preprocessing, spread(data.train, LOOKED_AT)
+
+    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for sample in samples:
+            height, width = preprocessing.input_size(sample.height, sample.width)
+            cells = -(-height // architecture.stride), -(-width // architecture.stride)
+            anchors = anchor_grid(*cells, architecture.stride, architecture.rpn)
+            anchors = anchors[inside(anchors, height, width, architecture.rpn.border)]
+            yield anchors, sample.learned()[0] * preprocessing.image_scale(sample.height, sample.width)
+
+    share = proposal_recall(pairs(), (ANCHOR_IOU,))[ANCHOR_IOU]
+    if not share < LEAST_REACHED:  # nor where there is no box
+        return ""
+    boxes = np.concatenate([truth for _, truth in pairs()])
+    sides = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+    low, middle, high = np.percentile(sides, (10, 50, 90))
+    return (
+        f"only {share:.0%} of the true boxes have an anchor that overlaps them by half: in the network's input they "
+        f"are {low:.0f} to {high:.0f} pixels large (half of them below {middle:.0f}), the anchors "
+        f"{', '.join(f'{BASE * scale:g}' for scale in architecture.rpn.scales)}; choose others, in units of {BASE} "
+        f"pixels: --anchor-scales {','.join(f'{side / BASE:.2g}' for side in (low, middle, high))}"
     )
 
 

@@ -9,10 +9,11 @@ import os
 from dataclasses import asdict, dataclass, field, replace
 from typing import TypeVar
 
+from minircnn.anchors import RPNSettings, rpn_settings
 from minircnn.base.errors import InputError
 from minircnn.data.formats import check_format
 from minircnn.detection import DetectionSettings
-from minircnn.models import BACKBONES, POOLINGS
+from minircnn.models import BACKBONES, MODELS, POOLINGS
 from minircnn.proposals import ProposalSettings
 from minircnn.targets import SamplingSettings
 from minircnn.training.optim import StepSchedule
@@ -87,6 +88,7 @@ class TrainSettings:
     data : folder with train/ and validation/
     format : one of `minircnn.data.formats.FORMATS`
     backbone : "vgg_small" or "vgg16"
+    model : "fast", whose proposals are Selective Search's, or "faster", which proposes itself
     pooling : what makes cells of a region, "pool" or "align"
     weights : backbone or model file to start from, "none" for random weights, "shipped" for the package's own
     pixels : what somebody's VGG16 in `weights` expects, one of `weights.pixels.CHOICES`; known or guessed when None
@@ -102,6 +104,8 @@ class TrainSettings:
     limit, validation_limit : use only the first N images of the split
     validation_images : how many are scored while training, to choose the best weights
     proposals_folder : where proposals are cached; in the run folder when None
+    sampling : how RoIs are drawn; as suits the model when None
+    rpn : the numbers of a region proposal network; as suits the backbone when None
     skip_bad : skip and count broken files instead of stopping
     checkpoint_seconds : a checkpoint is written at least this often
     """
@@ -109,6 +113,7 @@ class TrainSettings:
     data: str
     format: str = "deepfashion2"
     backbone: str = "vgg_small"
+    model: str = "fast"
     pooling: str = "pool"
     weights: str | None = None
     pixels: str | None = None
@@ -128,7 +133,8 @@ class TrainSettings:
     proposals_folder: str | None = None
     skip_bad: bool = False
     checkpoint_seconds: float = 300.0
-    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    sampling: SamplingSettings | None = None
+    rpn: RPNSettings | None = None
     proposals: ProposalSettings = field(default_factory=ProposalSettings)
     detection: DetectionSettings = field(default_factory=DetectionSettings)
 
@@ -149,11 +155,22 @@ class TrainSettings:
                 raise InputError(f"{name} should be a path, not {value!r}")
         if self.backbone not in BACKBONES:
             raise InputError(f"backbone should be one of {', '.join(BACKBONES)}, not {self.backbone!r}")
+        if self.model not in MODELS:
+            raise InputError(f"model should be one of {', '.join(MODELS)}, not {self.model!r}")
+        if self.proposals_folder is not None and not MODELS[self.model].searches:
+            raise InputError(f"--model {self.model} proposes its regions itself and keeps none: leave out --proposals")
+        if self.rpn is not None and MODELS[self.model].searches:
+            raise InputError(f"--model {self.model} has no region proposal network: leave out --anchor-scales")
         if self.pooling not in POOLINGS:
             raise InputError(f"pooling should be one of {', '.join(POOLINGS)}, not {self.pooling!r}")
         if self.weights == RANDOM and self.frozen_blocks:
             raise InputError("frozen_blocks would keep random weights as they are; leave it out, or give --weights")
         check_format(self.format)
+
+    @property
+    def roi_sampling(self) -> SamplingSettings:
+        """How RoIs are drawn."""
+        return self.sampling or MODELS[self.model].sampling
 
     def rooted(self) -> "TrainSettings":
         """The same with absolute paths, so that the run goes on from any folder."""
@@ -181,6 +198,7 @@ class TrainSettings:
             images_per_step=suits.images_per_step if self.images_per_step is None else self.images_per_step,
             weights=weights,
             frozen_blocks=frozen_blocks,
+            sampling=self.roi_sampling,
         )
 
     def steps(self, images: int) -> int:
@@ -210,7 +228,8 @@ class TrainSettings:
         """What `to_dict` gave, back again."""
         fields = dict(stored)
         try:
-            fields["sampling"] = SamplingSettings(**fields["sampling"])
+            fields["sampling"] = None if fields["sampling"] is None else SamplingSettings(**fields["sampling"])
+            fields["rpn"] = rpn_settings(fields["rpn"]) if fields.get("rpn") else None
             fields["proposals"] = ProposalSettings(**fields["proposals"])
             fields["detection"] = DetectionSettings(**fields["detection"])
             fields["classes"] = tuple(fields["classes"]) if fields["classes"] else None

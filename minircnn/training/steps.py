@@ -99,9 +99,9 @@ class DetectorSteps(Steps):
 
     Parameters
     ----------
-    model : FastRCNN; its generator draws everything
+    model : a detector; its generator draws everything
     samples : the training images
-    proposals_of : sample → (P, 4)
+    proposals_of : sample → (P, 4); None where the model proposes regions itself
     settings : TrainSettings, resolved for so many images
 
     Attributes
@@ -112,13 +112,13 @@ class DetectorSteps(Steps):
     said : what that did, in words; empty at any other step
     """
 
-    def __init__(self, model: FastRCNN, samples: Samples, proposals_of: ProposalsOf, settings: TrainSettings):
+    def __init__(self, model: FastRCNN, samples: Samples, proposals_of: ProposalsOf | None, settings: TrainSettings):
         count = settings.steps(len(samples))
         optimiser = SGD(model.named_parameters(), settings.momentum, settings.decay)
         super().__init__(model, optimiser, count, settings.schedule(count))
         self.detector, self.samples, self.proposals_of, self.settings = model, samples, proposals_of, settings
-        model.sigma = settings.sigma
-        self.figures = (*model.loss_names, "foreground")
+        model.sigma, model.sampling = settings.sigma, settings.roi_sampling
+        self.figures = (*model.loss_names, *model.figure_names)
         self.order, self.position = np.zeros(0, np.int64), 0
         self.new: tuple[str, ...] = ()
         self.said = ""
@@ -135,18 +135,18 @@ class DetectorSteps(Steps):
             chosen,
             self.proposals_of,
             self.detector.architecture.preprocessing,
-            self.settings.sampling,
+            self.settings.roi_sampling,
             self.detector.statistics,
             rng,
             self.settings.flip,
         )
 
     def learn(self, lr: float) -> dict[str, float]:
-        """The losses of the next minibatch, and the share of foreground among its RoIs."""
+        """The losses of the next minibatch, and what the model says besides."""
         batch, self.said = self.next_batch(), ""
-        if not len(batch.labels):  # images without a single usable RoI teach nothing
+        if not self.detector.can_learn_from(batch):
             return dict.fromkeys(self.figures, 0.0)
         if self.new:
             self.said, self.new = fit_first_weights(self.detector, batch, self.new), ()
         losses = train_step(self.model, self.optimiser, batch, lr)
-        return losses | {"foreground": float((batch.labels > 0).mean())}
+        return losses | self.detector.figures

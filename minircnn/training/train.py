@@ -109,6 +109,11 @@ class Training:
         with folder.claimed():
             checkpoint, note = load_newest(folder.last, folder.previous)
             state = checkpoint.state
+            if checkpoint.model.kind != settings.model:
+                raise InputError(
+                    f"{folder.path} is a run of --model {settings.model}, and its checkpoint holds a detector of "
+                    f"--model {checkpoint.model.kind}; bring its own back, or start a new run"
+                )
             if settings.steps(state.images) < state.step:
                 done = settings.epochs_after(state.step, state.images)
                 raise InputError(f"epochs is {settings.epochs:g}, and {done:g} are done already; give at least as many")

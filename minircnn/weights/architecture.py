@@ -17,6 +17,7 @@ FORMAT = 1  # of files that minircnn writes; raise it when older versions could 
 def describe_architecture(architecture: Architecture) -> dict:
     """JSON-ready; `architecture_of` reads it."""
     fields = {name: value for name, value in asdict(architecture).items() if OFTEN.get(name, "") != value}
+    del fields["rpn"]  # a model that has one says so
     return fields if architecture.kind == VGG.kind else {"kind": architecture.kind} | fields
 
 

@@ -9,15 +9,17 @@ import json
 import os
 import zlib
 from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from minircnn.anchors import rpn_settings
 from minircnn.base.errors import InputError, NotFinite
 from minircnn.base.files import sync, written_whole
-from minircnn.models import Architecture, FastRCNN
+from minircnn.models import MODELS, Architecture, FastRCNN
 from minircnn.targets import OffsetStatistics
 from minircnn.weights.architecture import FORMAT, architecture_of, describe_architecture
 from minircnn.weights.foreign.detector import read_detector
@@ -33,12 +35,15 @@ NO_DETECTOR = {  # kinds of files that hold no whole model
 
 def describe(model: FastRCNN) -> dict:
     """What a file must say beside the weights so that the model can be built again."""
-    return {
+    description: dict = {
         "format": FORMAT,
         "architecture": describe_architecture(model.architecture),
         "class_names": list(model.class_names),
         "output_size": list(model.roi_layer.output_size),
     }
+    if not model.searches:  # a file that says nothing of it is Fast R-CNN's
+        description |= {"model": model.kind, "rpn": asdict(model.architecture.rpn)}
+    return description
 
 
 def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> FastRCNN:
@@ -50,9 +55,13 @@ def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> Fast
         names, output_size = tuple(description["class_names"]), tuple(description["output_size"])
         if not all(isinstance(name, str) for name in names):
             raise TypeError(f"class names should be words, not {names}")
+        if (word := description.get("model", FastRCNN.kind)) not in MODELS:
+            raise InputError(f"{path} holds a detector of a kind that this minircnn does not know: {word!r}")
+        if "rpn" in description:
+            architecture = replace(architecture, rpn=rpn_settings(description["rpn"]))
         _check_sizes(architecture, len(names), output_size, tensors, path)
         rng, given = np.random.default_rng(0), layers_of(tensors)
-        model = FastRCNN(architecture, len(names), rng, names, output_size=output_size, given=given)
+        model = MODELS[word](architecture, len(names), rng, names, output_size=output_size, given=given)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         if isinstance(error, InputError):
             raise

@@ -63,7 +63,7 @@ def compress(model: FastRCNN, fc6: int, fc7: int) -> tuple[FastRCNN, dict[str, f
         shape = model.layers[name].parameters()["weight"].value.shape
         if not 1 <= rank <= min(shape):
             raise InputError(f"--{name} {rank} is not between 1 and {min(shape)}, the rank of a layer of {shape}")
-    smaller = FastRCNN(
+    smaller = type(model)(
         replace(model.architecture, ranks=(fc6, fc7)),
         model.num_classes,
         np.random.default_rng(0),
