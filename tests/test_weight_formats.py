@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minircnn import load_model
+from minircnn import FasterRCNN, detect, load_model
 from minircnn.base.errors import InputError
 from minircnn.models import BACKBONES, vgg16
 from minircnn.training.begin import first_model
@@ -77,6 +77,75 @@ def test_a_fast_rcnn_caffemodel_is_a_detector(old, tmp_path, rng, monkeypatch):
         np.testing.assert_allclose(got, want, atol=1e-4 * np.abs(want).max())
 
 
+def faster_arrays(anchors=9, scores=2):
+    """A py-faster-rcnn snapshot's: the detector's layers, and the three that propose."""
+    rng = np.random.default_rng(3)
+    arrays = random_arrays(WIDTHS, outputs=DETECTOR)
+    C = arrays["conv5_3"][0].shape[0]
+    shapes = {
+        "rpn_conv/3x3": (C, C, 3, 3),
+        "rpn_cls_score": (scores * anchors, C, 1, 1),
+        "rpn_bbox_pred": (4 * anchors, C, 1, 1),
+    }
+    return arrays | {
+        name: (rng.standard_normal(shape, np.float32) * 0.1, rng.standard_normal(shape[0], np.float32))
+        for name, shape in shapes.items()
+    }
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
+def test_a_py_faster_rcnn_caffemodel_is_a_faster_rcnn(old, tmp_path, monkeypatch):
+    """Its proposals' scores against a softmax over the file's own pairs, as PyTorch computes them."""
+    import torch
+    from torch.nn import functional
+
+    monkeypatch.setattr(detector, "vgg16", lambda: NARROW)
+    arrays = faster_arrays()
+    path = tmp_path / "VGG16_faster_rcnn_final.caffemodel"
+    write_caffe(path, arrays, old)
+    model = load_model(path)
+    assert isinstance(model, FasterRCNN)
+    assert model.architecture.rpn == vgg16().rpn
+    features = np.random.default_rng(4).standard_normal((1, 5, 7, 16)).astype(np.float32)
+    scores, offsets = model.rpn.forward(features)
+    tensors = {name: [torch.from_numpy(a) for a in pair] for name, pair in arrays.items()}
+    x = torch.from_numpy(features).permute(0, 3, 1, 2)
+    hidden = functional.relu(functional.conv2d(x, *tensors["rpn_conv/3x3"], padding=1))
+    pairs = functional.conv2d(hidden, *tensors["rpn_cls_score"]).reshape(1, 2, 9, 5, 7)
+    want = functional.softmax(pairs, dim=1)[:, 1].permute(0, 2, 3, 1).flatten(1).numpy()
+    np.testing.assert_allclose(1 / (1 + np.exp(-scores)), want, atol=1e-5)
+    moves = functional.conv2d(hidden, *tensors["rpn_bbox_pred"]).permute(0, 2, 3, 1).reshape(1, -1, 4).numpy()
+    np.testing.assert_allclose(offsets, moves, atol=1e-4)
+    found = detect(model, np.random.default_rng(5).integers(0, 256, (120, 160, 3)).astype(np.uint8))
+    assert np.isfinite(found.boxes).all()
+
+
+def test_such_a_file_may_be_converted_and_begun_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(detector, "vgg16", lambda: NARROW)
+    write_caffe(tmp_path / "a", faster_arrays())
+    convert(read_vgg16(tmp_path / "a", NARROW), tmp_path / "a.safetensors")
+    one, two = load_model(tmp_path / "a"), load_model(tmp_path / "a.safetensors")
+    for (name, before), (_, after) in zip(one.named_parameters(), two.named_parameters(), strict=True):
+        np.testing.assert_array_equal(before.value, after.value, err_msg=name)
+    model, same, _ = begin(tmp_path / "a", VOC, monkeypatch, "faster")
+    assert same
+    np.testing.assert_array_equal(model.rpn.cls_score.weight.value, one.rpn.cls_score.weight.value)
+    fast, _, _ = begin(tmp_path / "a", VOC, monkeypatch)
+    assert not isinstance(fast, FasterRCNN)
+
+
+def test_twelve_anchors_are_cocos_and_others_nobodys(tmp_path, monkeypatch):
+    monkeypatch.setattr(detector, "vgg16", lambda: NARROW)
+    write_caffe(tmp_path / "twelve", faster_arrays(12))
+    assert load_model(tmp_path / "twelve").architecture.rpn.scales == (4, 8, 16, 32)
+    write_caffe(tmp_path / "five", faster_arrays(5))
+    with pytest.raises(InputError, match="5 anchors a cell"):
+        load_model(tmp_path / "five")
+    write_caffe(tmp_path / "three", faster_arrays(scores=3))
+    with pytest.raises(InputError, match="rpn_cls_score has 27 outputs"):
+        load_model(tmp_path / "three")
+
+
 def test_a_detector_in_halves_is_the_product_of_them(tmp_path, rng, monkeypatch):
     monkeypatch.setattr(detector, "vgg16", lambda: NARROW)
     arrays = random_arrays(WIDTHS, outputs=DETECTOR)
@@ -96,10 +165,12 @@ def test_a_detector_in_halves_is_the_product_of_them(tmp_path, rng, monkeypatch)
         np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4)
 
 
-def begin(path, names, monkeypatch):
+def begin(path, names, monkeypatch, model="fast"):
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: NARROW)
     beginning = first_model(
-        SimpleNamespace(backbone="vgg16", weights=str(path), pixels=None, frozen_blocks=2),
+        SimpleNamespace(
+            backbone="vgg16", weights=str(path), pixels=None, frozen_blocks=2, model=model, pooling="pool", rpn=None
+        ),
         names,
         np.random.default_rng(0),
     )

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from minircnn.bench.faster_cases import faster_cases
 from minircnn.bench.measure import Case, Work
 from minircnn.bench.peers import Peers
 from minircnn.bench.shapes import HEIGHT, WIDTH, convolution_shapes, multiplications
@@ -53,7 +54,7 @@ def all_cases(peers: Peers) -> dict[str, Callable[[], Case]]:
         cases[f"detect {regions}"] = partial(detection, regions, False, peers)
         cases[f"detect {regions} SVD"] = partial(detection, regions, True, peers)
     cases["selective search"] = partial(search, HEIGHT, WIDTH)
-    return cases
+    return cases | faster_cases(peers)
 
 
 def convolution(name: str, shape: tuple[int, int, int, int], direction: str, peers: Peers) -> Case:

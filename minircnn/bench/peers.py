@@ -59,6 +59,14 @@ class Peers:
 
         return getattr(torch_peer, what)(*arguments)
 
+    def torch_faster(self, what: str, *arguments: object) -> dict[str, Work]:
+        """PyTorch's or torchvision's `what` of `torch_faster.py`, or nothing."""
+        if "torch" not in self.names:
+            return {}
+        from minircnn.bench import torch_faster
+
+        return getattr(torch_faster, what)(*arguments)
+
     def stack(
         self,
         architecture: Architecture,

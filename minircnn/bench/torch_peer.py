@@ -19,12 +19,12 @@ from minircnn.models import Architecture, FastRCNN
 LAYOUTS = {"torch": torch.contiguous_format, "torch channels-last": torch.channels_last}
 
 
-def _map(x: np.ndarray, layout: torch.memory_format) -> torch.Tensor:
+def map_(x: np.ndarray, layout: torch.memory_format) -> torch.Tensor:
     """(N, H, W, C) array → (N, C, H, W) tensor."""
     return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=layout)
 
 
-def _kernel(w: np.ndarray, layout: torch.memory_format) -> torch.Tensor:
+def kernel(w: np.ndarray, layout: torch.memory_format) -> torch.Tensor:
     """(KH, KW, C, OC) → (OC, C, KH, KW)."""
     return torch.from_numpy(w).permute(3, 2, 0, 1).contiguous(memory_format=layout)
 
@@ -33,7 +33,7 @@ def convolution(x: np.ndarray, dy: np.ndarray, w: np.ndarray, b: np.ndarray, dir
     """One 3×3 convolution: "forward", "dx" or "dw"."""
 
     def work(layout: torch.memory_format) -> Work:
-        tx, tdy, tw, tb = _map(x, layout), _map(dy, layout), _kernel(w, layout), torch.from_numpy(b)
+        tx, tdy, tw, tb = map_(x, layout), map_(dy, layout), kernel(w, layout), torch.from_numpy(b)
         if direction == "forward":
             return torch.no_grad()(lambda: F.conv2d(tx, tw, tb, padding=1))
         wanted = [direction == "dx", direction == "dw", False]
@@ -43,11 +43,11 @@ def convolution(x: np.ndarray, dy: np.ndarray, w: np.ndarray, b: np.ndarray, dir
     return {name: work(layout) for name, layout in LAYOUTS.items()}
 
 
-def _parameters(values: dict[str, np.ndarray], layout: torch.memory_format, frozen: bool) -> dict[str, torch.Tensor]:
+def tensors_of(values: dict[str, np.ndarray], layout: torch.memory_format, frozen: bool) -> dict[str, torch.Tensor]:
     tensors = {}
     for name, value in values.items():
-        if name.startswith("conv") and name.endswith("weight"):
-            tensors[name] = _kernel(value, layout)
+        if value.ndim == 4:
+            tensors[name] = kernel(value, layout)
         else:
             tensors[name] = torch.from_numpy(value.T.copy() if name.endswith("weight") else value.copy())
         below = frozen and name.startswith(("conv1", "conv2"))
@@ -55,7 +55,7 @@ def _parameters(values: dict[str, np.ndarray], layout: torch.memory_format, froz
     return tensors
 
 
-def _features(architecture: Architecture, parameters: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+def features_of(architecture: Architecture, parameters: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     for name, _, _, pool_after in architecture.convolutions:
         x = F.relu(F.conv2d(x, parameters[f"{name}.weight"], parameters[f"{name}.bias"], padding=1))
         if pool_after:
@@ -63,7 +63,7 @@ def _features(architecture: Architecture, parameters: dict[str, torch.Tensor], x
     return x
 
 
-def _heads(parameters: dict[str, torch.Tensor], flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def heads_of(parameters: dict[str, torch.Tensor], flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     for name in ("fc6", "fc7"):
         flat = F.relu(F.linear(flat, parameters[f"{name}.weight"], parameters[f"{name}.bias"]))
     cls_score, bbox_pred = (
@@ -72,7 +72,7 @@ def _heads(parameters: dict[str, torch.Tensor], flat: torch.Tensor) -> tuple[tor
     return cls_score, bbox_pred
 
 
-def _pool(features: torch.Tensor, rois: np.ndarray, stride: int) -> torch.Tensor:
+def pool_of(features: torch.Tensor, rois: np.ndarray, stride: int) -> torch.Tensor:
     """(N, C, H, W) → (R, C, 7, 7)."""
     H, W = features.shape[2:]
     pooled = []
@@ -87,16 +87,16 @@ def stack(architecture: Architecture, parameters: dict, image: np.ndarray, dy: n
     """The convolutions of one image, and with `dy` back to conv3_1."""
 
     def work(layout: torch.memory_format) -> Work:
-        x, upstream = _map(image, layout), None if dy is None else _map(dy, layout)
+        x, upstream = map_(image, layout), None if dy is None else map_(dy, layout)
         values = {name: parameter.value for name, parameter in parameters.items()}
-        tensors = _parameters(values, layout, frozen=True)
+        tensors = tensors_of(values, layout, frozen=True)
         if upstream is None:
-            return torch.no_grad()(lambda: _features(architecture, tensors, x))
+            return torch.no_grad()(lambda: features_of(architecture, tensors, x))
 
         def both() -> None:
             for tensor in tensors.values():
                 tensor.grad = None
-            _features(architecture, tensors, x).backward(upstream)
+            features_of(architecture, tensors, x).backward(upstream)
 
         return both
 
@@ -107,7 +107,7 @@ def max_pool(x: np.ndarray, dy: np.ndarray) -> dict[str, Work]:
     """2×2 in ceil mode, forward and backward."""
 
     def work(layout: torch.memory_format) -> Work:
-        tx, tdy = _map(x, layout).requires_grad_(), _map(dy, layout)
+        tx, tdy = map_(x, layout).requires_grad_(), map_(dy, layout)
 
         def both() -> None:
             tx.grad = None
@@ -120,8 +120,8 @@ def max_pool(x: np.ndarray, dy: np.ndarray) -> dict[str, Work]:
 
 def roi_pool(features: np.ndarray, rois: np.ndarray, dpooled: np.ndarray, backward: bool) -> dict[str, Work]:
     """torchvision's, or where it is not installed adaptive max-pooling of each RoI, which stands for it."""
-    name, x = "torch adaptive_max_pool2d", _map(features, torch.contiguous_format)
-    pool = partial(_pool, x, rois, 16)
+    name, x = "torch adaptive_max_pool2d", map_(features, torch.contiguous_format)
+    pool = partial(pool_of, x, rois, 16)
     with suppress(ImportError):
         from torchvision.ops import roi_pool
 
@@ -129,16 +129,16 @@ def roi_pool(features: np.ndarray, rois: np.ndarray, dpooled: np.ndarray, backwa
     if not backward:
         return {name: torch.no_grad()(pool)}
     x.requires_grad_()
-    pooled, upstream = pool(), _map(dpooled, torch.contiguous_format)
+    pooled, upstream = pool(), map_(dpooled, torch.contiguous_format)
     return {name: lambda: torch.autograd.grad(pooled, x, upstream, retain_graph=True)}
 
 
 def heads(parameters: dict, pooled: np.ndarray) -> dict[str, Work]:
     """fc6, fc7 and the two outputs, forward."""
     values = {name: parameter.value for name, parameter in parameters.items() if not name.startswith("conv")}
-    tensors = _parameters(values, torch.contiguous_format, frozen=False)
+    tensors = tensors_of(values, torch.contiguous_format, frozen=False)
     flat = torch.from_numpy(pooled.reshape(len(pooled), -1))
-    return {"torch": torch.no_grad()(lambda: _heads(tensors, flat))}
+    return {"torch": torch.no_grad()(lambda: heads_of(tensors, flat))}
 
 
 def sgd(value: np.ndarray, grad: np.ndarray) -> dict[str, Work]:
@@ -157,15 +157,15 @@ def step(
     known, wanted = torch.from_numpy(labels), torch.from_numpy(targets)
 
     def work(layout: torch.memory_format) -> Work:
-        tensors = _parameters(values, layout, frozen)
+        tensors = tensors_of(values, layout, frozen)
         learning = [tensor for tensor in tensors.values() if tensor.requires_grad]
         optimiser = torch.optim.SGD(learning, 1e-6, 0.9, weight_decay=5e-4)
-        x = _map(images, layout)
+        x = map_(images, layout)
 
         def once() -> None:
             optimiser.zero_grad()
-            pooled = _pool(_features(model.architecture, tensors, x), rois, model.architecture.stride)
-            cls_score, bbox_pred = _heads(tensors, pooled.flatten(1))
+            pooled = pool_of(features_of(model.architecture, tensors, x), rois, model.architecture.stride)
+            cls_score, bbox_pred = heads_of(tensors, pooled.flatten(1))
             own = bbox_pred.reshape(len(known), -1, 4)[known > 0, known[known > 0]]
             box = F.smooth_l1_loss(own, wanted[known > 0], reduction="sum") / len(known)
             (F.cross_entropy(cls_score, known) + box).backward()
@@ -181,13 +181,13 @@ def detection(model: FastRCNN, image: np.ndarray, proposals: np.ndarray) -> dict
     values = {name: parameter.value for name, parameter in model.named_parameters()}
 
     def work(layout: torch.memory_format) -> Work:
-        tensors = _parameters(values, layout, frozen=True)
+        tensors = tensors_of(values, layout, frozen=True)
 
         def once() -> None:
             pixels, scale = model.architecture.preprocessing.apply(image)
             rois = np.insert(proposals * np.float32(scale), 0, 0, axis=1)
-            features = _features(model.architecture, tensors, _map(pixels[None], layout))
-            outputs = _heads(tensors, _pool(features, rois, 16).flatten(1))
+            features = features_of(model.architecture, tensors, map_(pixels[None], layout))
+            outputs = heads_of(tensors, pool_of(features, rois, 16).flatten(1))
             cls_score, bbox_pred = (output.numpy() for output in outputs)
             select_detections(proposals, cls_score, bbox_pred, image.shape[:2], DetectionSettings())
 

@@ -1,9 +1,9 @@
-"""The Fast R-CNN detectors that its authors published, as Caffe stored them.
+"""The Fast R-CNN and Faster R-CNN detectors that their authors published, as Caffe stored them.
 
 Their `bbox_pred` gives offsets as they are: the normalisation of training was taken out of it when it was stored
 (weights times the spread, bias times the spread plus the mean), which is what this project's model files hold too.
 Class 0 is the background in both, and class k owns columns 4k … 4k + 3. One that was compressed by SVD has fc6 and fc7
-in two halves.
+in two halves. One with a region proposal network (`rpn.py`) is a Faster R-CNN.
 """
 
 from dataclasses import replace
@@ -13,7 +13,8 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.layers import Sequential
-from minircnn.models import VGG, FastRCNN, VGGClassifier, vgg16
+from minircnn.models import VGG, FasterRCNN, FastRCNN, VGGClassifier, vgg16
+from minircnn.weights.foreign.rpn import anchors_of
 from minircnn.weights.foreign.vgg16 import Pretrained, read_vgg16
 
 VOC = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
@@ -45,7 +46,11 @@ def read_detector(path: Path, pixels: str | None = None) -> FastRCNN:
     ranks = (halves[0].shape[1], halves[1].shape[1]) if halves else None
     architecture = replace(vgg16(), preprocessing=found.preprocessing, ranks=ranks)
     names = VOC if outputs == len(VOC) + 1 else None
-    model = FastRCNN(architecture, outputs - 1, np.random.default_rng(0), names, given=found.layers)
+    kind = FastRCNN
+    if found.has("rpn_bbox_pred"):
+        kind, scores = FasterRCNN, found.sources["rpn_cls_score.bias"]
+        architecture = replace(architecture, rpn=anchors_of(scores, architecture.rpn, path))
+    model = kind(architecture, outputs - 1, np.random.default_rng(0), names, given=found.layers)
     fill(model, found)
     return model
 

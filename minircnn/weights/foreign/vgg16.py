@@ -19,6 +19,7 @@ from minircnn.base.errors import InputError
 from minircnn.models import VGG, Preprocessing
 from minircnn.weights.foreign.formats import Contents, read_contents
 from minircnn.weights.foreign.pixels import Pixels, chosen_pixels, known_pixels, usual_pixels
+from minircnn.weights.foreign.rpn import rpn_sources
 from minircnn.weights.foreign.source import POOLED, Source
 from minircnn.weights.foreign.stored import Stored
 from minircnn.weights.foreign.vgg16_names import Layers, Naming, find_naming, split_names
@@ -55,7 +56,7 @@ class Pretrained:
         return {name.split(".")[0] for name in self.sources}
 
     def has(self, layer: str) -> bool:
-        """Whether the file has fc6, fc7, fc8, cls_score or bbox_pred."""
+        """Whether the file has fc6, fc7, fc8, cls_score, bbox_pred, or a layer of the region proposal network."""
         return f"{layer}.bias" in self.sources
 
 
@@ -78,18 +79,19 @@ def read_vgg16(
     sources = _convolutions(layers, naming.convolutions, architecture, channels_first, path)
     flatten = contents.flatten or ("CHW" if channels_first else "HWC")
     top, names = _top(layers, naming, architecture, (channels_first, flatten))
+    proposing, more_names = rpn_sources(layers, architecture.channels, channels_first, path)
     notes = list(contents.notes)
     empty = [layer for layer in ("fc6", "fc7", "fc8") if (weight := top.get(f"{layer}.weight")) and weight.empty]
     for layer in empty:
         notes.append(f"{path} has room for {layer} but no numbers in it")
         top = {name: source for name, source in top.items() if not name.startswith(f"{layer}.")}
-    used = {name for each in (*naming.convolutions, *names) for name, _ in layers[each].values()}
+    used = {name for each in (*naming.convolutions, *names, *more_names) for name, _ in layers[each].values()}
     left = [(name, stored.shape) for name, stored in contents.tensors.items() if name not in used and stored.size > 1]
     if left:
         shown = ", ".join(f"{name} {shape}" for name, shape in left[:3])
         why = "" if any(name.startswith("fc6") for name in top) else "; its convolutions are used"
         notes.append(f"{path}: {shown}{', …' if len(left) > 3 else ''} left out{why}")
-    sources |= top
+    sources |= top | proposing
     expected, origin, guessed, words = _pixels(contents, sources, naming.whose, channels_first, pixels)
     if words:
         notes.append(f"{path} is taken to expect {words}")
