@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from minircnn.anchors import RPNSettings
     from minircnn.targets import SamplingSettings
     from minircnn.training.run_folder import RunFolder
+    from minircnn.training.settings import TrainSettings
 
 
 def demo(
@@ -46,8 +47,8 @@ def demo(
 
 
 SAME_NAME = {  # options that go into the settings as they are
-    "format", "backbone", "model", "pooling", "weights", "pixels", "epochs", "lr", "images_per_step", "frozen_blocks",
-    "seed", "limit", "validation_limit", "skip_bad",
+    "format", "backbone", "model", "pooling", "alternating", "weights", "pixels", "epochs", "lr", "images_per_step",
+    "frozen_blocks", "seed", "limit", "validation_limit", "skip_bad",
 }  # fmt: skip
 
 
@@ -66,7 +67,13 @@ def train(
     model: Annotated[
         str, typer.Option(help="fast (proposals by Selective Search), or faster (it proposes regions itself).")
     ] = "fast",
-    pooling: Annotated[str, typer.Option(help="What makes 7×7 cells of a region: pool (RoIPool) or align.")] = "pool",
+    pooling: Annotated[
+        str | None,
+        typer.Option(help="What makes 7×7 cells of a region: pool (RoI pooling) or align; suits the model if absent."),
+    ] = None,
+    alternating: Annotated[
+        bool, typer.Option("--alternating", help="Of --model faster: its two networks learn in turn, in four runs.")
+    ] = False,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -110,6 +117,7 @@ def train(
         raise InputError("train needs --data DIR and --out RUN to begin a run, or --resume RUN to go on with one")
     if resume is not None:
         _refuse_other_flags(ctx)
+    from minircnn.tasks.alternating import is_alternating
     from minircnn.tasks.finish import finish_run
     from minircnn.training.loop import Interrupted
     from minircnn.training.run_folder import RunFolder
@@ -134,6 +142,11 @@ def train(
             rpn=_rpn(backbone, anchor_scales),
             **given,
         )
+    in_turn = is_alternating(folder) if resume is not None else settings.alternating
+    if in_turn and (resume is None or not (epochs or data)):
+        return _alternating(folder, None if resume is not None else settings)
+    if in_turn:
+        raise InputError(f"{folder.path} is an alternating training: --resume takes neither --epochs nor --data there")
     try:
         with Console() as console:
             with on_interrupt(lambda: _kept(folder)):
@@ -151,7 +164,22 @@ def train(
                 metrics = finish_run(training, training.data.validation, "validation", console)
     except Interrupted:
         raise _stopped(go_on()) from None
-    _print_end(metrics, folder.report, folder.best)
+    return _print_end(metrics, folder.report, folder.best)
+
+
+def _alternating(folder: "RunFolder", settings: "TrainSettings | None") -> None:
+    """The four runs of `--alternating`."""
+    from minircnn.tasks.alternating import STAGES, train_alternating
+    from minircnn.training.loop import Interrupted
+    from minircnn.training.warm_up import warm_up
+
+    try:
+        with Console() as console, on_interrupt(f"the runs so far are in {folder.path}"):
+            warm_up(console)
+            metrics = train_alternating(folder, settings, console)
+    except Interrupted:
+        raise _stopped(["minircnn", "train", "--resume", str(folder.path)]) from None
+    _print_end(metrics, folder.path / STAGES[-1] / "report.html", folder.best)
 
 
 def _sampling(model: str, rois_per_image: int | None) -> "SamplingSettings | None":

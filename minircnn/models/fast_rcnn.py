@@ -64,6 +64,7 @@ class FastRCNN(Model):
         "box": ("loss_bbox",),
         "both": ("loss_cls", "loss_bbox"),
     }
+    pooling = "pool"  # what suits it best
     searches = True  # its proposals come from outside, and can be computed and kept before training begins
     sampling = SamplingSettings()
 

@@ -44,16 +44,27 @@ class FasterRCNN(FastRCNN):
     """
 
     kind = "faster"
-    loss_names = ("loss_cls", "loss_bbox", "loss_rpn_cls", "loss_rpn_bbox")
-    figure_names = ("foreground", "rpn_recall")
+    loss_names: tuple[str, ...] = ("loss_cls", "loss_bbox", "loss_rpn_cls", "loss_rpn_bbox")
+    figure_names: tuple[str, ...] = ("foreground", "rpn_recall")
     sent: ClassVar[dict[str, tuple[str, ...]]] = FastRCNN.sent | {
         "rpn class": ("loss_rpn_cls",),
         "rpn box": ("loss_rpn_bbox",),
         "all": loss_names,
     }
+    pooling = "align"  # its proposals fit less well than the search's, so where a region begins counts more
     searches = False
     # Background of any overlap: proposals that lie apart are what the head must learn to refuse.
-    sampling = SamplingSettings(background_iou_low=0.0)
+    sampling = SamplingSettings(rois_per_image=128, background_iou_low=0.0)
+
+    learns_regions = True
+
+    def learn_proposals_alone(self) -> None:
+        """From now on the head neither learns nor is asked: only the network that proposes and the features do."""
+        self.learns_regions = False
+        self.loss_names, self.figure_names = self.loss_names[2:], self.figure_names[1:]
+        for layer in self.head.layers.values():
+            for parameter in layer.parameters().values():
+                parameter.lr_multiplier = 0.0
 
     def proposing_layers(self, dtype: type) -> dict[str, Layer]:
         """Name → layer, of the region proposal network."""
@@ -62,10 +73,13 @@ class FasterRCNN(FastRCNN):
         self.rpn = RPN(own.channels, own.stride, own.rpn, bias_lr_multiplier=rule, dtype=dtype)
         return self.rpn.layers
 
-    def propose(self, image: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+    def propose(
+        self, image: np.ndarray, features: np.ndarray | None = None, limits: tuple[int, int] | None = None
+    ) -> np.ndarray:
         """image (H, W, 3) uint8 RGB → boxes (P, 4) float32 in its pixels, the surest first; P may be 0.
 
         features : (1, FH, FW, C) of the image, where they are computed already
+        limits : so many before suppression and after it; detection's if absent
         """
         preprocessing = self.architecture.preprocessing
         if features is None:
@@ -73,7 +87,9 @@ class FasterRCNN(FastRCNN):
         (height, width), settings = image.shape[:2], self.architecture.rpn
         scale, size = preprocessing.image_scale(height, width), preprocessing.input_size(height, width)
         scores, offsets = self.rpn.forward(features)
-        found = self.rpn.propose(scores[0], offsets[0], size, scale, settings.test_before, settings.test_after)
+        found = self.rpn.propose(
+            scores[0], offsets[0], size, scale, *(limits or (settings.test_before, settings.test_after))
+        )
         boxes = clip_boxes(found.boxes / np.float32(scale), height, width)
         return boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
 
@@ -96,8 +112,8 @@ class FasterRCNN(FastRCNN):
         # Here the coordinates' gradient is dropped: from now on the proposals are numbers like any others, and what
         # they owe to `offsets` is forgotten. `dropped_gradient` is what would have come back through this line.
         proposals = self.proposals(batch, scores, offsets)
-        found = self.region_losses(features, self.draw(batch, proposals, offsets))
-        self._gradients = (*self.kept_gradients(), drpn_cls, drpn_bbox)
+        found = self.region_losses(features, self.draw(batch, proposals, offsets)) if self.learns_regions else {}
+        self._gradients = (*(self.kept_gradients() if found else ()), drpn_cls, drpn_bbox)
         self.figures["rpn_recall"] = _recall(proposals, batch.boxes)
         return found | {"loss_rpn_cls": loss_rpn_cls, "loss_rpn_bbox": loss_rpn_bbox}
 
@@ -138,19 +154,24 @@ class FasterRCNN(FastRCNN):
         dcls_score : (R, K+1), from `softmax_cross_entropy`
         dbbox_pred : (R, 4(K+1)), from `smooth_l1`
         drpn_cls : (N, H·W·A), from the region proposal network's class loss
-        drpn_bbox : (N, H·W·A, 4), from its box loss; without the four, those of `losses`
+        drpn_bbox : (N, H·W·A, 4), from its box loss; without the four, those of `losses`. The last two may come alone
         """
         if dcls_score is None and dbbox_pred is None and drpn_cls is None and drpn_bbox is None:
-            dcls_score, dbbox_pred, drpn_cls, drpn_bbox = self.kept_gradients()
-        if dcls_score is None or dbbox_pred is None or drpn_cls is None or drpn_bbox is None:
+            *of_regions, drpn_cls, drpn_bbox = self.kept_gradients()
+            dcls_score, dbbox_pred = of_regions or (None, None)
+        if drpn_cls is None or drpn_bbox is None or (dcls_score is None) != (dbbox_pred is None):
             raise ValueError("FasterRCNN: backward takes the gradients of all four outputs, or none: those of losses")
         self.rpn.conv.needs_dx = self.backbone.learns
         from_rpn = self.rpn.backward(drpn_cls, drpn_bbox)
-        self.dpooled = self.head.backward(dcls_score, dbbox_pred)
-        if self.backbone.learns and from_rpn is not None:
+        if dcls_score is None or dbbox_pred is None:  # the network that proposes learns alone
+            dfeatures = from_rpn
+        else:
+            self.dpooled = self.head.backward(dcls_score, dbbox_pred)
             from_head = self.roi_layer.backward(self.dpooled)
             # Both networks read the same features, so the two gradients that meet here are added.
-            self.backbone.backward(from_head + from_rpn)
+            dfeatures = from_head + from_rpn if from_rpn is not None else None
+        if self.backbone.learns and dfeatures is not None:
+            self.backbone.backward(dfeatures)
 
     def dropped_gradient(self) -> np.ndarray | None:
         """What the head's losses would have said to the anchors' offsets, after `backward` → (N, H·W·A, 4).

@@ -190,9 +190,12 @@ class ProposalCache:
         return None if _load(self._path(content)) is None else (sample.image_id, None)
 
     def _compute(self, content: bytes, image: np.ndarray) -> np.ndarray:
-        boxes = propose(image, self.settings)
+        boxes = self._make(image)
         _store(self._path(content), boxes)
         return boxes
+
+    def _make(self, image: np.ndarray) -> np.ndarray:
+        return propose(image, self.settings)
 
     def _path(self, content: bytes) -> Path:
         name = hashlib.blake2b(content, key=hashlib.blake2b(self._prefix).digest(), digest_size=16).hexdigest()

@@ -58,7 +58,9 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
     architecture: Architecture = BACKBONES[settings.backbone]()
     frozen = architecture.first_blocks(settings.frozen_blocks or 0)
     rpn = settings.rpn or architecture.rpn
-    architecture = replace(architecture, frozen=frozen, pooling=settings.pooling, rpn=rpn)
+    architecture = replace(
+        architecture, frozen=frozen, pooling=settings.pooling or MODELS[settings.model].pooling, rpn=rpn
+    )
     detector = MODELS[settings.model]
     wanted = settings.weights or DEFAULTS[settings.backbone].weights
     if wanted == RANDOM:

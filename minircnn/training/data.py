@@ -16,6 +16,7 @@ from minircnn.data import Sample, Samples, open_samples, read_image
 from minircnn.models import MODELS
 from minircnn.proposals import ProposalCache, ProposalsOf
 from minircnn.proposals.cache import usable_cores
+from minircnn.training.model_proposals import ModelProposals
 from minircnn.training.settings import TrainSettings
 
 AHEAD = 64  # images that are decoded side by side, and of which the first bad one is told
@@ -52,7 +53,11 @@ class TrainingData:
     def read(cls, settings: TrainSettings, run: Path, progress: Progress) -> "TrainingData":
         """Index and check both splits; writes nothing."""
         proposals = Path(settings.proposals_folder) if settings.proposals_folder else run / "proposals"
-        cache = ProposalCache(proposals, settings.proposals) if MODELS[settings.model].searches else None
+        cache: ProposalCache | None = None
+        if settings.proposals_by is not None:
+            cache = ModelProposals(proposals, settings.proposals_by)
+        elif MODELS[settings.model].searches:
+            cache = ProposalCache(proposals, settings.proposals)
         train = open_split(settings, "train", settings.limit, run, progress)
         validation = open_split(settings, "validation", settings.validation_limit, run, progress)
         _check_train(train, settings)

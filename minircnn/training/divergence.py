@@ -68,8 +68,8 @@ def _command(folder: RunFolder, settings: TrainSettings, weights: str) -> list[s
     words = ["minircnn", "train", "--data", settings.data, "--out", str(out), "--lr", f"{lr / 10:g}"]
     if settings.backbone != usual.backbone:
         words += ["--backbone", settings.backbone]
-    if settings.pooling != usual.pooling:
-        words += ["--pooling", settings.pooling]
+    if settings.pooling not in (None, MODELS[settings.model].pooling):
+        words += ["--pooling", str(settings.pooling)]
     if weights != SHIPPED:
         words += ["--weights", weights]
         if settings.pixels is not None and weights == settings.weights:

@@ -76,6 +76,7 @@ RANGES = {  # name → kind of number, least, most; a least of 0 is itself allow
     "checkpoint_seconds": (int | float, 0, 1_000_000),
 }
 Number = TypeVar("Number", int, float)
+PARTS = ("all", "rpn")
 OPTIONAL = ("epochs", "lr", "images_per_step", "frozen_blocks", "limit", "validation_limit")
 
 
@@ -89,7 +90,10 @@ class TrainSettings:
     format : one of `minircnn.data.formats.FORMATS`
     backbone : "vgg_small" or "vgg16"
     model : "fast", whose proposals are Selective Search's, or "faster", which proposes itself
-    pooling : what makes cells of a region, "pool" or "align"
+    part : what of a Faster R-CNN learns, "all" of it or "rpn", the network that proposes and the features alone
+    alternating : whether its parts learn in turn, in four runs (`tasks/alternating.py`)
+    proposals_by : file of a Faster R-CNN whose proposals take the place of the search's
+    pooling : what makes cells of a region, "pool" or "align"; as suits the model when None
     weights : backbone or model file to start from, "none" for random weights, "shipped" for the package's own
     pixels : what somebody's VGG16 in `weights` expects, one of `weights.pixels.CHOICES`; known or guessed when None
     epochs : times the training set is seen; may be a fraction
@@ -114,7 +118,10 @@ class TrainSettings:
     format: str = "deepfashion2"
     backbone: str = "vgg_small"
     model: str = "fast"
-    pooling: str = "pool"
+    part: str = "all"
+    alternating: bool = False
+    proposals_by: str | None = None
+    pooling: str | None = None
     weights: str | None = None
     pixels: str | None = None
     epochs: float | None = None
@@ -149,7 +156,7 @@ class TrainSettings:
                 low = f"at least {least}" if kind is int else "above 0"
                 high = f" and at most {most:,}" if most < UNBOUNDED else ""
                 raise InputError(f"{name} should be {low}{high}, not {value}")
-        for name in ("data", "weights", "proposals_folder"):
+        for name in ("data", "weights", "proposals_folder", "proposals_by"):
             value = getattr(self, name)
             if not (isinstance(value, str) or (value is None and name != "data")):
                 raise InputError(f"{name} should be a path, not {value!r}")
@@ -161,8 +168,12 @@ class TrainSettings:
             raise InputError(f"--model {self.model} proposes its regions itself and keeps none: leave out --proposals")
         if self.rpn is not None and MODELS[self.model].searches:
             raise InputError(f"--model {self.model} has no region proposal network: leave out --anchor-scales")
-        if self.pooling not in POOLINGS:
+        if self.pooling not in (None, *POOLINGS):
             raise InputError(f"pooling should be one of {', '.join(POOLINGS)}, not {self.pooling!r}")
+        if self.part not in PARTS:
+            raise InputError(f"part should be one of {', '.join(PARTS)}, not {self.part!r}")
+        if MODELS[self.model].searches and (self.part != "all" or self.alternating):
+            raise InputError(f"--model {self.model} has one part, which learns at once: leave out --alternating")
         if self.weights == RANDOM and self.frozen_blocks:
             raise InputError("frozen_blocks would keep random weights as they are; leave it out, or give --weights")
         check_format(self.format)
@@ -174,7 +185,7 @@ class TrainSettings:
 
     def rooted(self) -> "TrainSettings":
         """The same with absolute paths, so that the run goes on from any folder."""
-        paths = {name: getattr(self, name) for name in ("data", "proposals_folder")}
+        paths = {name: getattr(self, name) for name in ("data", "proposals_folder", "proposals_by")}
         if self.weights not in (RANDOM, SHIPPED):
             paths["weights"] = self.weights
         return replace(self, **{name: path and os.path.abspath(path) for name, path in paths.items()})
@@ -199,6 +210,7 @@ class TrainSettings:
             weights=weights,
             frozen_blocks=frozen_blocks,
             sampling=self.roi_sampling,
+            pooling=self.pooling or MODELS[self.model].pooling,
         )
 
     def steps(self, images: int) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 
 from minircnn.base.errors import NotFinite
 from minircnn.data import Sample, Samples
-from minircnn.models import Batch, FastRCNN, Model
+from minircnn.models import Batch, FasterRCNN, FastRCNN, Model
 from minircnn.models.crop_classifier import Crops
 from minircnn.proposals import ProposalsOf
 from minircnn.training.batches import make_batch
@@ -113,6 +113,8 @@ class DetectorSteps(Steps):
     """
 
     def __init__(self, model: FastRCNN, samples: Samples, proposals_of: ProposalsOf | None, settings: TrainSettings):
+        if settings.part == "rpn" and isinstance(model, FasterRCNN):
+            model.learn_proposals_alone()
         count = settings.steps(len(samples))
         optimiser = SGD(model.named_parameters(), settings.momentum, settings.decay)
         super().__init__(model, optimiser, count, settings.schedule(count))

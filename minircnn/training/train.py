@@ -198,6 +198,8 @@ class Training:
 
     def _validation_is_due(self) -> bool:
         count = self.steps.count
+        if self.settings.part != "all":  # there is no detector to score
+            return False
         return self.step * VALIDATIONS // count > (self.step - 1) * VALIDATIONS // count
 
     def _validate(self, progress: Progress) -> None:
