@@ -93,11 +93,11 @@ figure = Figure(figsize=(14, 4), layout="constrained")
 axes = figure.subplots(1, 4)
 axes[0].set_title("anchors that hold a garment")
 for step, one in zip(shown, axes[1:], strict=True):
-    one.set_title(f"the 12 surest after {step} steps")
-for one, boxes in zip(axes, (anchors[labels == 1], *(found[:12] for found in shown.values())), strict=True):
+    one.set_title(f"the 6 surest after {step} steps")
+for one, boxes in zip(axes, (anchors[labels == 1], *(found[:6] for found in shown.values())), strict=True):
     one.imshow(image)
     one.set_axis_off()
-    for which, colour, width in ((boxes, "tab:orange", 1.2), (truth, "w", 2)):
+    for which, colour, width in ((truth, "w", 4), (boxes, "tab:orange", 1.5)):
         for x1, y1, x2, y2 in which:
             one.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=width))
 path = out / "15_an_rpn_on_one_image.png"

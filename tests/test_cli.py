@@ -408,7 +408,7 @@ def test_a_demo_goes_on_only_from_its_own_start(tiny_demo, tmp_path):
     metrics = tiny_demo(tmp_path / "demo", weights="none")
     assert metrics["started_from"] == "random weights"
     assert "rival" not in metrics
-    with pytest.raises(InputError, match="a demo of another size, seed or start"):
+    with pytest.raises(InputError, match="a demo of another size, seed, start or model"):
         tiny_demo(tmp_path / "demo")
     with pytest.raises(InputError, match="leave out --weights none"):
         tiny_demo(tmp_path / "other", weights="none", compare=True)

@@ -25,6 +25,8 @@ SHOWN = {  # what a reader must find in the output
     "09": ["conv3_1 (dweight)", "roi_pool"],
     "10": ["numeric 0.50, rule 1", "numeric 0.50, rule 0"],
     "13": ["77.2 times"],
+    "15": ["8 hold something", "after 200 steps"],
+    "16": ["0.28 of (2, 1)", "Joint training drops it"],
 }
 LINES = {
     "minircnn/models/heads.py": "cls_score = linear(",

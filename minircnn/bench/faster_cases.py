@@ -14,7 +14,10 @@ from minircnn.bench.measure import Case
 from minircnn.bench.peers import Peers
 from minircnn.bench.shapes import HEIGHT, WIDTH
 from minircnn.boxes import nms
+from minircnn.data.opencv import opencv
 from minircnn.detection import detect
+from minircnn.fashion.materials import bundled_garments, bundled_photographs
+from minircnn.fashion.scenes import compose_scene
 from minircnn.kernels.roi_align import roi_align_backward, roi_align_forward
 from minircnn.models import MODELS, VGG, Batch, FastRCNN, vgg16, vgg_small
 from minircnn.models.rpn import RPN
@@ -127,9 +130,9 @@ def _model(kind: str, architecture: VGG) -> FastRCNN:
 
 
 def _picture(height: int, width: int) -> np.ndarray:
-    """Patches of colour with noise, which the search finds as many regions in as in a photograph."""
+    """Bundled garments on a bundled photograph, which the search takes as long over as over the demo's scenes."""
     rng = np.random.default_rng(0)
-    side = max(10, height // 12)
-    coarse = rng.integers(0, 236, (-(-height // side), -(-width // side), 3), dtype=np.uint8)
-    large = np.kron(coarse, np.ones((side, side, 1), np.uint8))[:height, :width]
-    return large + rng.integers(0, 20, (height, width, 3), dtype=np.uint8)
+    scene, _ = compose_scene(bundled_photographs("test"), bundled_garments("test"), 160, rng)
+    if (height, width) == scene.shape[:2]:
+        return scene
+    return opencv().resize(scene, (width, height), interpolation=opencv().INTER_CUBIC)

@@ -29,6 +29,7 @@ def demo(
         str | None,
         typer.Option(help="Start from this backbone file, or none; from the one that comes with minircnn if absent."),
     ] = None,
+    model: Annotated[str, typer.Option(help="fast, or faster, which needs no search.")] = "fast",
     seed: Annotated[int, typer.Option(help="Of the scenes and of training.")] = 0,
 ) -> None:
     """Train, measure and show a detector on the bundled garments: scenes, proposals, training, test, report.
@@ -40,7 +41,7 @@ def demo(
 
     try:
         with Console() as console, on_interrupt(f"scenes, proposals and the last checkpoint are in {out}"):
-            metrics = run_demo(out, quick, seed, console, weights, compare)
+            metrics = run_demo(out, quick, seed, console, weights, compare, model)
     except Interrupted:
         raise _stopped(this_command()) from None
     _print_end(metrics, out / "report.html", out / "best.safetensors")

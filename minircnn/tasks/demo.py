@@ -36,13 +36,20 @@ QUICK = DemoSize(train=240, validation=30, test=60, epochs=4)
 
 
 def run_demo(
-    out: Path, quick: bool, seed: int, progress: Progress, weights: str | None = None, compare: bool = False
+    out: Path,
+    quick: bool,
+    seed: int,
+    progress: Progress,
+    weights: str | None = None,
+    compare: bool = False,
+    model: str = "fast",
 ) -> dict:
     """Run or go on with the demo in `out`; gives what metrics.json holds.
 
     Parameters
     ----------
     weights : as `TrainSettings` takes it; the backbone that comes with the package when None
+    model : "fast" or "faster"
     compare : train once more from random weights, on the same scenes by the same schedule, and report both
 
     Raises
@@ -51,7 +58,7 @@ def run_demo(
     """
     size = QUICK if quick else FULL
     folder, scenes = RunFolder(out), out / SCENES
-    settings = TrainSettings(data=str(scenes), epochs=size.epochs, seed=seed, weights=weights)
+    settings = TrainSettings(data=str(scenes), model=model, epochs=size.epochs, seed=seed, weights=weights)
     if compare and weights == RANDOM:
         raise InputError("--compare sets a pretrained start against a random one: leave out --weights none")
     _check(folder, settings)
@@ -86,7 +93,12 @@ def _rival(training: Training, test: Samples, progress: Progress) -> dict:
     cache = training.data.cache
     proposals = str(cache.folder) if cache else None
     settings = TrainSettings(
-        data=given.data, epochs=given.epochs, seed=given.seed, weights=RANDOM, proposals_folder=proposals
+        model=given.model,
+        data=given.data,
+        epochs=given.epochs,
+        seed=given.seed,
+        weights=RANDOM,
+        proposals_folder=proposals,
     )
     other = _train(folder, settings, progress, ", random start")
     return finish_run(other, test, "test", progress)
@@ -99,9 +111,9 @@ def _check(folder: RunFolder, wanted: TrainSettings) -> None:
     if Path(settings.data).name != SCENES or not Path(wanted.data).is_dir():
         raise InputError(f"{folder.path} holds a run that is no demo; choose another --out")
     weights = wanted.rooted().weights or DEFAULTS[wanted.backbone].weights
-    same = (settings.epochs, settings.seed, settings.weights or RANDOM) == (wanted.epochs, wanted.seed, weights)
-    if not same:
+    there = settings.epochs, settings.seed, settings.weights or RANDOM, settings.model
+    if there != (wanted.epochs, wanted.seed, weights, wanted.model):
         raise InputError(
-            f"{folder.path} holds a demo of another size, seed or start; choose another --out, or the same flags"
+            f"{folder.path} holds a demo of another size, seed, start or model; choose another --out, or the same flags"
         )
     return None
