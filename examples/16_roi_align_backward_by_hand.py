@@ -4,9 +4,7 @@ RoI pooling rounds a region to cells and keeps the largest of a bin. RoIAlign ro
 the cells. So one number's gradient goes to four cells and not to one, and a box that moves a little changes the result
 a little: its four coordinates have a gradient too. Training drops that one; at the end is how large it would have been.
 
-To stop inside the loop that adds:
-
-    NUMBA_DISABLE_JIT=1 python -m pdb examples/16_roi_align_backward_by_hand.py
+To stop in the loop that adds: NUMBA_DISABLE_JIT=1 python -m pdb examples/16_roi_align_backward_by_hand.py
 """
 
 import argparse
@@ -30,42 +28,33 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--out", type=Path, help="folder for the figure; a temporary one if absent")
 out = parser.parse_args().out or Path(tempfile.mkdtemp(prefix="minircnn-"))
 
-# 1. One sample, at row 2.6 and column 1.3, lies between rows 2 and 3 and columns 1 and 2. Bilinear interpolation gives
-#    each of the four cells a share: how near in the rows times how near in the columns.
+# 1. One sample, at row 2.6 and column 1.3. Each of the four cells around it has a share: how near it is, in rows times
+#    in columns.
 y, x = 2.6, 1.3
 shares = {(2, 1): 0.4 * 0.7, (2, 2): 0.4 * 0.3, (3, 1): 0.6 * 0.7, (3, 2): 0.6 * 0.3}
 print(f"a sample at row {y}, column {x}: " + ", ".join(f"{share:.2f} of {cell}" for cell, share in shares.items()))
 one_cell = np.array([[0, x - 0.5, y - 0.5, x + 0.5, y + 0.5]])  # one bin with one sample, in its middle
-rule = {"spatial_scale": 1.0, "sampling_ratio": 1, "aligned": False}
-dX = roi_align_backward(np.ones((1, 1, 1, 1)), one_cell, (1, 5, 4, 1), **rule)[0, :, :, 0]
-for cell, share in shares.items():
-    assert np.isclose(dX[cell], share)
-assert np.isclose(dX.sum(), 1)
-print("the kernel's dX of a gradient of 1:")
-for row in dX:
-    print("  " + " ".join(f"{value:.2f}" if value else "  . " for value in row))
+dX = roi_align_backward(np.ones((1, 1, 1, 1)), one_cell, (1, 5, 4, 1), 1.0, 1, aligned=False)[0, :, :, 0]
+assert all(np.isclose(dX[cell], share) for cell, share in shares.items())
+print("and so has the kernel's dX, of a gradient of 1")
 
 # 2. A region of 2×2 bins with 2×2 samples each: a quarter of a bin's gradient for each of its samples, and of that
 #    its four shares. Everything is added.
-H, W, scale = 7, 7, 1.0
-features = np.random.default_rng(5).permutation(np.arange(1, H * W + 1)).reshape(H, W) / 10
+features = np.random.default_rng(5).permutation(np.arange(1, 50)).reshape(7, 7) / 10
 features[2, 3] = 9.0
 region = np.array([1.25, 0.5, 5.0, 4.25])  # x1, y1, x2, y2 in cells
 upstream = np.array([[0.1, 0.2], [0.3, 0.4]])
-by_hand = np.zeros((H, W))
-for ph in range(2):
-    for pw in range(2):
-        for i in range(2):
-            for j in range(2):
-                y = region[1] + (ph + (i + 0.5) / 2) * (region[3] - region[1]) / 2
-                x = region[0] + (pw + (j + 0.5) / 2) * (region[2] - region[0]) / 2
-                h, w = int(y), int(x)
-                rows, columns = ((h, h + 1 - y), (h + 1, y - h)), ((w, w + 1 - x), (w + 1, x - w))  # cell, how near
-                for (row, near_row), (column, near_column) in product(rows, columns):
-                    by_hand[row, column] += near_row * near_column * upstream[ph, pw] / 4
+by_hand = np.zeros((7, 7))
+for ph, pw, i, j in np.ndindex(2, 2, 2, 2):  # bin and sample
+    y = region[1] + (ph + (i + 0.5) / 2) * (region[3] - region[1]) / 2
+    x = region[0] + (pw + (j + 0.5) / 2) * (region[2] - region[0]) / 2
+    h, w = int(y), int(x)
+    rows, columns = ((h, h + 1 - y), (h + 1, y - h)), ((w, w + 1 - x), (w + 1, x - w))  # cell, and how near it is
+    for (row, near_row), (column, near_column) in product(rows, columns):
+        by_hand[row, column] += near_row * near_column * upstream[ph, pw] / 4
 rois = np.array([[0, *region]])
-two = {"spatial_scale": scale, "sampling_ratio": 2, "aligned": False}
-dX = roi_align_backward(upstream[None, :, :, None], rois, (1, H, W, 1), **two)[0, :, :, 0]
+two = {"spatial_scale": 1.0, "sampling_ratio": 2, "aligned": False}
+dX = roi_align_backward(upstream[None, :, :, None], rois, (1, 7, 7, 1), **two)[0, :, :, 0]
 assert np.allclose(dX, by_hand)
 print(f"\na region of 2×2 bins, 16 samples: {np.count_nonzero(dX)} cells get a gradient, {dX.sum():.2f} in all, "
       f"which is all of {upstream.sum():.2f}")  # fmt: skip
@@ -95,38 +84,32 @@ model.train()
 pixels, _ = model.architecture.preprocessing.apply(image)
 boxes, labels = np.array([item.box for item in items], np.float32), np.array([item.label + 1 for item in items])
 none = np.zeros((0, 5), np.float32), np.zeros(0, np.int64), np.zeros((0, 4), np.float32)
-model.losses(Batch(pixels[None], *none, ("",), (boxes,), (labels,), ((160, 160),), (1.0,)))
+model.losses(Batch(pixels[None], *none, ("",), (boxes,), (labels,)))
 _, _, _, own = gradients = model.kept_gradients()
 model.backward(*gradients)
 dropped = model.dropped_gradient()
-assert dropped is not None
-ratio = norm_of(dropped) / norm_of(own)
+mine, theirs = norm_of(own), norm_of(dropped)
 print(
-    f"\nthe anchors' offsets hear {norm_of(own):.4f} from their own loss; through the coordinates of the proposals the"
+    f"\nthe anchors' offsets hear {mine:.4f} from their own loss; through the coordinates of the proposals the head's"
 )
-print(f"head's losses would add {norm_of(dropped):.4f}, {ratio:.1f} times that. Joint training drops it.")
+print(f"losses would add {theirs:.4f}, {theirs / mine:.1f} times that. Joint training drops it.")
 
-figure = Figure(figsize=(12, 4), layout="constrained")
-left, middle, right = figure.subplots(1, 3)
-for axes, title, values in ((left, "features and the region", features), (middle, "dX", dX)):
-    most = abs(values).max()
-    axes.imshow(values, cmap="RdBu", vmin=-most, vmax=most)
-    axes.set_title(title)
-    axes.set_axis_off()
-    for (row, column), value in np.ndenumerate(values):
-        if axes is left or value:
-            text = f"{value:.1f}" if axes is left else f"{value:.2f}"
-            axes.text(column, row, text, ha="center", va="center", color="w" if abs(value) > 0.6 * most else "k")
-    axes.plot(region[[0, 2, 2, 0, 0]], region[[1, 1, 3, 3, 1]], color="tab:orange", linewidth=3)
-sides = np.linspace(3.0, 6.0, 301)
+figure = Figure(figsize=(9, 4), layout="constrained")
+left, right = figure.subplots(1, 2)
+left.imshow(dX, cmap="Blues", vmax=0.3)
+left.set_title("dX of one region of 2×2 bins")
+left.plot(region[[0, 2, 2, 0, 0]], region[[1, 1, 3, 3, 1]], color="tab:orange", linewidth=3)
+for (row, column), value in np.ndenumerate(dX):
+    left.text(column, row, f"{value:.2f}" if value >= 0.005 else "", ha="center", va="center")
 
 
 def pooled_loss(box: np.ndarray) -> float:
-    """The same by RoI pooling."""
+    """The same as `loss`, by RoI pooling."""
     pooled, _ = roi_pool_forward(features[None, :, :, None], np.array([[0, *box]]), (2, 2), 1.0)
     return float((pooled[0, :, :, 0] * upstream).sum())
 
 
+sides = np.linspace(3.0, 6.0, 301)
 for name, curve in (("RoIAlign", loss), ("RoI pooling", pooled_loss)):
     right.plot(sides, [curve(np.array([*region[:2], x2, region[3]])) for x2 in sides], label=name)
 right.set(title="Σ gradient · pooled, as x2 moves", xlabel="x2")

@@ -62,8 +62,8 @@ def output(tmp_path_factory):
     return of
 
 
-def test_there_are_fourteen_in_order():
-    assert [path.name[:2] for path in EXAMPLES] == [f"{n:02}" for n in range(1, 15)]
+def test_there_are_sixteen_in_order():
+    assert [path.name[:2] for path in EXAMPLES] == [f"{n:02}" for n in range(1, 17)]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -48,9 +48,12 @@ def saved(network, folder, prefix=""):
     return path
 
 
+FAST = {"model": "fast", "pooling": "pool", "rpn": None}
+
+
 def begin(path, monkeypatch):
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: NARROW)
-    settings = SimpleNamespace(backbone="vgg16", weights=str(path), pixels=None, frozen_blocks=2)
+    settings = SimpleNamespace(backbone="vgg16", weights=str(path), pixels=None, frozen_blocks=2, **FAST)
     beginning = first_model(settings, ("a", "b"), np.random.default_rng(0))
     return beginning.model, beginning.same_classes, beginning.notes
 

@@ -246,7 +246,15 @@ def test_vgg16s_weights_want_vgg16(tmp_path):
     WRITERS["keras 1"](tmp_path / "a.h5", random_arrays(WIDTHS))
     with pytest.raises(InputError, match="choose --backbone vgg16"):
         first_model(
-            SimpleNamespace(backbone="vgg_small", weights=str(tmp_path / "a.h5"), pixels=None, frozen_blocks=2),
+            SimpleNamespace(
+                backbone="vgg_small",
+                weights=str(tmp_path / "a.h5"),
+                pixels=None,
+                frozen_blocks=2,
+                model="fast",
+                pooling="pool",
+                rpn=None,
+            ),
             ("a",),
             None,
         )

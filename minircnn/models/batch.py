@@ -34,8 +34,8 @@ class Batch:
     image_ids : N strings, for messages
     boxes : N arrays (G, 4) float32, the true boxes in pixels of `images`
     box_labels : N arrays (G,) int64, theirs
-    sizes : N pairs, height and width of each image in `images`, where smaller ones were padded
-    scales : N numbers, pixels of `images` per pixel of the image file
+    sizes : N pairs, height and width of each image in `images`, where smaller ones were padded; whole ones if absent
+    scales : N numbers, pixels of `images` per pixel of the image file; 1 if absent
     """
 
     images: np.ndarray
@@ -47,3 +47,8 @@ class Batch:
     box_labels: tuple[np.ndarray, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
     scales: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        N, height, width, _ = self.images.shape
+        object.__setattr__(self, "sizes", self.sizes or ((height, width),) * N)
+        object.__setattr__(self, "scales", self.scales or (1.0,) * N)

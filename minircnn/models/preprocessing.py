@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minircnn.data.opencv import opencv
+from minircnn.kernels.checks import check_array
 
 LONGEST_SIDE = 10_000  # pixels: a larger input would not fit any memory
 
@@ -75,6 +76,7 @@ class Preprocessing:
         ValueError : not such an image
         """
         cv2 = opencv()
+        check_array("Preprocessing", "an image (minircnn.data.read_image gives one)", image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise ValueError(
                 f"an image should have shape (H, W, 3) and type uint8, RGB, not {image.shape} {image.dtype}; "

@@ -52,6 +52,7 @@ class RPN:
 
     def __init__(self, channels: int, stride: int, settings: RPNSettings, *, bias_lr_multiplier: float, dtype: type):
         self.stride, self.settings = stride, settings
+        self._grid: tuple[tuple[int, int], np.ndarray] | None = None  # a map's size, and its anchors
         A = settings.anchors_per_cell
         rule: dict[str, Any] = {"bias_lr_multiplier": bias_lr_multiplier, "dtype": dtype}
         self.conv = convolution(3, channels, channels, first=before_relu, **rule)
@@ -81,7 +82,9 @@ class RPN:
 
     def anchors(self) -> np.ndarray:
         """All anchors of the last map → (H·W·A, 4)."""
-        return anchor_grid(*self.map, self.stride, self.settings)
+        if self._grid is None or self._grid[0] != self.map:
+            self._grid = self.map, anchor_grid(*self.map, self.stride, self.settings)
+        return self._grid[1]
 
     def losses(
         self,

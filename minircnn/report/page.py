@@ -32,6 +32,7 @@ HEADINGS = ("run", "learning", "classes", "pr", "confusion", "worst", "best", "s
 HANGUL = re.compile("[가-힣]")
 
 
+TITLES = {"fast": "Fast R-CNN", "faster": "Faster R-CNN"}
 SHARES = ("foreground", "rpn_recall")  # columns that are shares, each with a chart of its own where a log has it
 ALWAYS = ("step", "loss", "lr", "foreground")  # columns of every log; a model's own losses are "loss_…"
 
@@ -55,7 +56,7 @@ def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detecti
     best, worst = choose_examples(detections, truths, names)
     frame = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
     page = frame.substitute(
-        title=html.escape(f"Fast R-CNN, {settings['backbone']}"),
+        title=html.escape(f"{TITLES[settings.get('model', 'fast')]}, {settings['backbone']}"),
         subtitle=say("subtitle", classes=len(names), images=evaluation.images, weights=metrics["weights"]),
         **_chosen("ko" if any(HANGUL.search(name) for name in names) else "en"),
         **{f"say_{key.replace('.', '_')}": say(key) for key in HEADINGS},
@@ -86,7 +87,7 @@ def _read_log(path: Path) -> dict[str, np.ndarray]:
     try:
         with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            rows, names = list(reader), {*ALWAYS, *(reader.fieldnames or ())}
+            rows, names = list(reader), dict.fromkeys((*ALWAYS, *(reader.fieldnames or ())))
         return {name: np.array([float(row[name]) for row in rows]) for name in names}
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); is {path.parent} a run folder?") from None

@@ -13,8 +13,9 @@ from minircnn.data import Samples
 from minircnn.fashion import write_scenes
 from minircnn.tasks.finish import finish_run
 from minircnn.training.data import open_split, with_proposals
+from minircnn.training.defaults import DEFAULTS, RANDOM
 from minircnn.training.run_folder import RunFolder
-from minircnn.training.settings import DEFAULTS, RANDOM, TrainSettings
+from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Training
 from minircnn.training.warm_up import warm_up
 

@@ -16,7 +16,8 @@ from minircnn.targets import OffsetStatistics
 from minircnn.training.batches import STATISTICS_IMAGES, measure_offsets
 from minircnn.training.checkpoint import Checkpoint
 from minircnn.training.data import TrainingData, spread
-from minircnn.training.settings import DEFAULTS, RANDOM, SHIPPED, TrainSettings
+from minircnn.training.defaults import DEFAULTS, RANDOM, SHIPPED
+from minircnn.training.settings import TrainSettings
 from minircnn.weights.backbone_file import read_backbone, shipped_backbone
 from minircnn.weights.foreign.detector import VOC, fill
 from minircnn.weights.foreign.formats import is_foreign

@@ -11,8 +11,9 @@ from minircnn.base.errors import InputError
 from minircnn.base.files import shell_words
 from minircnn.models import MODELS
 from minircnn.training.checkpoint import stored_step
+from minircnn.training.defaults import DEFAULTS, RANDOM, SHIPPED
 from minircnn.training.run_folder import RunFolder
-from minircnn.training.settings import DEFAULTS, RANDOM, SHIPPED, TrainSettings
+from minircnn.training.settings import TrainSettings
 
 TOO_HIGH = 1.5  # times the loss of the run's beginning
 

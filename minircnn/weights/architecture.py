@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minircnn.base.errors import InputError
-from minircnn.models import KINDS, VGG, Architecture, Preprocessing
+from minircnn.models import BACKBONES, KINDS, VGG, Architecture, Preprocessing
 
 OFTEN = {"ranks": None, "pooling": "pool"}  # these stand in a file only where they are others
 FORMAT = 1  # of files that minircnn writes; raise it when older versions could not read one rightly
@@ -39,6 +39,8 @@ def architecture_of(description: dict, path: Path) -> Architecture:
         preprocessing["mean"] = tuple(preprocessing["mean"])
         preprocessing["scale"] = tuple(preprocessing["scale"])
         kind = KINDS[fields.pop("kind", VGG.kind)]
+        if (name := fields.get("name")) in BACKBONES:
+            fields["rpn"] = BACKBONES[name]().rpn  # should it become a model that has one
         return kind(
             preprocessing=Preprocessing(**preprocessing), **{name: _tuples(value) for name, value in fields.items()}
         )
