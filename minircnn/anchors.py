@@ -71,8 +71,12 @@ class RPNSettings:
         for name in ("anchors_per_image", "train_before", "train_after", "test_before", "test_after"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} should be at least 1, not {getattr(self, name)}")
-        if not self.sigma > 0:
+        if not 0 < self.sigma < np.inf:
             raise InputError(f"sigma should be above 0, not {self.sigma}")
+        if not 0 <= self.min_side < np.inf:
+            raise InputError(f"min_side should be 0 or more, not {self.min_side}")
+        if self.border is not None and not 0 <= self.border < np.inf:
+            raise InputError(f"border should be 0 or more, or None, not {self.border}")
 
     @property
     def anchors_per_cell(self) -> int:

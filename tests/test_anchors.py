@@ -130,6 +130,7 @@ def test_an_image_without_objects_teaches_background(rng):
 @pytest.mark.parametrize("change", [
     {"scales": ()}, {"ratios": (0.0,)}, {"scales": (float("nan"),)}, {"positive_iou": 1.2}, {"nms_threshold": -0.1},
     {"negative_iou": 0.8}, {"anchors_per_image": 0}, {"test_after": 0}, {"sigma": 0},
+    {"min_side": float("nan")}, {"border": -1.0},
 ])  # fmt: skip
 def test_numbers_out_of_range_are_refused(change):
     with pytest.raises(InputError):

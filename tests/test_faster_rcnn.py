@@ -23,6 +23,7 @@ from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.training.steps import train_step
 from minircnn.training.train import Training
+from minircnn.weights.model_file import read_tensors, write_tensors
 from minircnn.weights.svd import compress
 
 NONE = np.zeros((0, 5), np.float32), np.zeros(0, np.int64), np.zeros((0, 4), np.float32)
@@ -314,6 +315,24 @@ def test_a_checkpoint_of_the_other_kind_is_told(finished_run, faster_run, scenes
     shutil.copy(finished_run / "last.safetensors", run / "last.safetensors")
     with pytest.raises(InputError, match="fast"):
         Training.resume(RunFolder(run))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": "fastest"}, "does not know"),
+        ({"rpn": {"scales": [2, 3, 4.5] * 100_000}}, "rpn_bbox_pred"),
+        ({"rpn": {"scales": "abc"}}, "not usable"),
+        ({"rpn": {"scales": [1, -1]}}, "above 0"),
+        ({"rpn": [1]}, "not usable"),
+        ({"rpn": {"speed": 3}}, "not usable"),
+    ],
+)
+def test_a_description_that_cannot_be_is_one_sentence(faster_run, tmp_path, change, words):
+    tensors, description = read_tensors(faster_run / "best.safetensors")
+    write_tensors(tmp_path / "a.safetensors", tensors, description | change)
+    with pytest.raises(InputError, match=words):
+        load_model(tmp_path / "a.safetensors")
 
 
 def test_anchors_that_fit_nothing_are_told(scenes, tmp_path):

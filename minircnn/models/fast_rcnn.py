@@ -93,6 +93,13 @@ class FastRCNN(Model):
         after = self.proposing_layers(dtype) | {self.roi_layer.name: self.roi_layer} | self.head.layers
         super().__init__(architecture.backbone(dtype), after, rng, given)
 
+    @classmethod
+    def weight_shapes(
+        cls, architecture: Architecture, num_classes: int, output_size: tuple[int, int]
+    ) -> dict[str, tuple[int, ...]]:
+        """Name → shape of every weight that can be large; nothing of that size is made to find out."""
+        return architecture.weight_shapes(num_classes, output_size)
+
     def proposing_layers(self, dtype: type) -> dict[str, Layer]:
         """Name → layer, of those between backbone and RoI layer: none, for Selective Search learns nothing."""
         return {}

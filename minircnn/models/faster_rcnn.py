@@ -16,6 +16,7 @@ import numpy as np
 
 from minircnn.boxes import clip_boxes, decode_boxes, decode_boxes_backward, iou_matrix
 from minircnn.layers import Layer, RoIAlign
+from minircnn.models.architecture import Architecture
 from minircnn.models.batch import Batch, Drawn
 from minircnn.models.fast_rcnn import FastRCNN
 from minircnn.models.rpn import RPN, Proposals
@@ -65,6 +66,15 @@ class FasterRCNN(FastRCNN):
         for layer in self.head.layers.values():
             for parameter in layer.parameters().values():
                 parameter.lr_multiplier = 0.0
+
+    @classmethod
+    def weight_shapes(
+        cls, architecture: Architecture, num_classes: int, output_size: tuple[int, int]
+    ) -> dict[str, tuple[int, ...]]:
+        """Name → shape of every weight that can be large, those of the network that proposes among them."""
+        C, A = architecture.channels, architecture.rpn.anchors_per_cell
+        own = {"rpn_conv.weight": (3, 3, C, C), "rpn_bbox_pred.weight": (1, 1, C, 4 * A)}
+        return own | super().weight_shapes(architecture, num_classes, output_size)
 
     def proposing_layers(self, dtype: type) -> dict[str, Layer]:
         """Name → layer, of the region proposal network."""

@@ -59,7 +59,7 @@ def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> Fast
             raise InputError(f"{path} holds a detector of a kind that this minircnn does not know: {word!r}")
         if "rpn" in description:
             architecture = replace(architecture, rpn=rpn_settings(description["rpn"]))
-        _check_sizes(architecture, len(names), output_size, tensors, path)
+        _check_sizes(MODELS[word], architecture, len(names), output_size, tensors, path)
         rng, given = np.random.default_rng(0), layers_of(tensors)
         model = MODELS[word](architecture, len(names), rng, names, output_size=output_size, given=given)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -76,10 +76,15 @@ def layers_of(parameters: Iterable[str]) -> set[str]:
 
 
 def _check_sizes(
-    architecture: Architecture, classes: int, output_size: tuple[int, int], tensors: dict[str, np.ndarray], path: Path
+    model: type[FastRCNN],
+    architecture: Architecture,
+    classes: int,
+    output_size: tuple[int, int],
+    tensors: dict[str, np.ndarray],
+    path: Path,
 ) -> None:
     """Refuse a description that does not fit the weights, before arrays of the size it names are made."""
-    for name, expected in architecture.weight_shapes(classes, output_size).items():
+    for name, expected in model.weight_shapes(architecture, classes, output_size).items():
         check_shape(name, tensors.get(name), expected, f"{architecture.name} for {classes} classes", path)
 
 
