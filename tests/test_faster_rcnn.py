@@ -268,6 +268,9 @@ def test_every_command_takes_it(faster_run, scenes, tmp_path):
     assert "it is dropped" in traced.stdout
     page = minircnn("explain", "--model", faster_run, "--image", photo, "--out", tmp_path / "page.html")
     assert page.returncode == 0, page.stderr
+    shown = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert '"name": "roi_align"' in shown.replace('"name":"', '"name": "')
+    assert "rpn_conv" not in shown
     thin = minircnn("weights", "svd", faster_run, "--out", tmp_path / "thin.safetensors")
     assert thin.returncode == 0, thin.stderr
     assert isinstance(load_model(tmp_path / "thin.safetensors"), FasterRCNN)

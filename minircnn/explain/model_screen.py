@@ -48,10 +48,11 @@ def model_data(step: CapturedStep) -> dict:
                 "shape": list(row.shape),
                 "learns": row.learns,
                 "norm": row.norm,
-                "gradients": [gradient.norm for gradient in row.gradients],
-                "weights": [gradient.weight_norm for gradient in row.gradients],
+                "gradients": [gradient.norm for gradient in row.gradients[: len(SENT)]],
+                "weights": [gradient.weight_norm for gradient in row.gradients[: len(SENT)]],
             }
             for row in step.rows
+            if not row.layer.startswith("rpn_")  # these hear nothing of the losses that the page sends back
         ],
     }
 
