@@ -110,6 +110,11 @@ def test_other_settings_and_other_models_are_one_sentence(run, scenes, tmp_path)
     assert_one_sentence(minircnn("train", "--resume", run, "--epochs", "2"), "neither --epochs nor --data")
 
 
+def test_a_run_of_the_four_that_diverges_says_to_begin_them_again(scenes, tmp_path):
+    with pytest.raises(InputError, match=r"four runs that learn in turn.*--alternating --lr 100"):
+        train_alternating(RunFolder(tmp_path / "run"), given(scenes, lr=1000.0, epochs=4), lambda *_: None)
+
+
 def test_proposals_of_a_model_that_makes_none_are_refused(model_file, tmp_path):
     with pytest.raises(InputError, match="holds no Faster R-CNN"):
         ModelProposals(tmp_path, model_file)

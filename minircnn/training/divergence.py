@@ -20,6 +20,12 @@ TOO_HIGH = 1.5  # times the loss of the run's beginning
 
 def way_out(folder: RunFolder, settings: TrainSettings, history: list[dict]) -> str:
     """What is sound, and the command that goes on, in words; `history` is that of the run's validations."""
+    if settings.part != "all" or settings.proposals_by is not None:
+        lr = (settings.lr or DEFAULTS[settings.backbone].lr) / 10
+        return (
+            "the learning rate is too high, or these annotations are wrong; this is one of four runs that learn in "
+            f"turn: begin them again in another --out, with --alternating --lr {lr:g}"
+        )
     sound = newest_sound(folder) or _best(folder, history)
     weights = str(sound[0]) if sound else settings.weights or RANDOM
     words = f"{sound[0].name} (step {sound[1]}) is sound" if sound else "no checkpoint of it is sound"
