@@ -150,6 +150,18 @@ def test_what_was_padded_holds_no_proposal_and_no_anchor_that_learns(rng):
     assert model.drawn.rois[:, 3].max() <= 48
 
 
+def test_background_of_no_overlap_at_all_is_drawn_and_128_regions_of_an_image(rng, scenes):
+    """As py-faster-rcnn has it: what the head is to refuse in detection lies mostly apart from everything."""
+    model = small(rng)
+    model.losses(batch(rng))
+    background = model.drawn.rois[model.drawn.labels == 0, 1:]
+    assert (iou_matrix(background, np.array([[20.0, 20, 70, 60]])) == 0).any()
+    assert len(model.drawn.labels) == 128
+    sampling = given(scenes).resolve(8).roi_sampling
+    assert (sampling.rois_per_image, sampling.background_iou_low) == (128, 0.0)
+    assert given(scenes, model="fast").resolve(8).roi_sampling.background_iou_low == 0.1
+
+
 def test_true_boxes_are_among_the_regions_and_learn_no_move(rng):
     model = small(rng)
     model.losses(batch(rng))
