@@ -58,6 +58,29 @@ def test_timing_stops_when_its_seconds_are_over(tmp_path, rng):
     assert min(parts.values()) > 0
 
 
+def test_what_proposing_costs_is_not_taken_for_the_networks(tmp_path, monkeypatch):
+    """The clock is a counter: each part advances it by its own amount."""
+    Image.fromarray(np.zeros((96, 96, 3), np.uint8)).save(tmp_path / "a.png")
+    sample = Sample("a", tmp_path / "a.png", 96, 96, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    clock = [0.0]
+
+    def costs(seconds, result):
+        def work(*_):
+            clock[0] += seconds
+            return result
+
+        return work
+
+    none = np.zeros((0, 4), np.float32)
+    monkeypatch.setattr(FastRCNN, "propose", costs(1, none))
+    for name, seconds, result in (("image_features", 20, None), ("score_regions", 300, (none, none)),
+                                  ("select_detections", 4000, None), ("detect", 0, None)):  # fmt: skip
+        monkeypatch.setattr(f"minircnn.detection.evaluate.{name}", costs(seconds, result))
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    parts = time_parts(FastRCNN(vgg_small(), 3, np.random.default_rng(0)), [sample])
+    assert parts == {"proposals": 1000, "network": 320_000, "post_processing": 4_000_000, "images": 1}
+
+
 def test_no_proposals_give_no_detections():
     model = FastRCNN(vgg_small(), 2, np.random.default_rng(0))
     found = detect(model, np.zeros((64, 64, 3), np.uint8), np.zeros((0, 4), np.float32))
