@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minircnn.layers import Parameter
-from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
+from minircnn.losses import binary_cross_entropy, smooth_l1, softmax, softmax_cross_entropy
 from minircnn.training.optim import SGD, StepSchedule
 
 seeds = st.integers(0, 2**32 - 1)
@@ -22,6 +22,35 @@ def test_cross_entropy_equals_its_twin(seed, R, K):
     assert loss == pytest.approx(want_loss, rel=1e-12, abs=1e-12)
     np.testing.assert_allclose(dscores, want_dscores, rtol=0, atol=1e-14)
     np.testing.assert_allclose(softmax(scores).sum(axis=1), 1)
+
+
+@given(seed=seeds, S=st.integers(1, 20))
+def test_one_score_an_anchor_is_a_softmax_over_two_that_differ_by_it(seed, S):
+    rng = np.random.default_rng(seed)
+    pairs, labels = rng.standard_normal((S, 2)) * 20, rng.integers(0, 2, S)
+    loss, dscores = binary_cross_entropy(pairs[:, 1] - pairs[:, 0], labels)
+    want_loss, want_dpairs = naive.cross_entropy(pairs, labels)
+    assert loss == pytest.approx(want_loss, rel=1e-12, abs=1e-12)
+    np.testing.assert_allclose(dscores, want_dpairs[:, 1], rtol=0, atol=1e-14)
+
+
+def test_binary_cross_entropy_neither_overflows_nor_takes_other_labels():
+    loss, dscores = binary_cross_entropy(np.array([1000.0, -1000, 0]), np.array([0, 1, 1]))
+    assert loss == pytest.approx((2000 + np.log(2)) / 3)
+    np.testing.assert_allclose(dscores, [1 / 3, -1 / 3, -1 / 6])
+    assert binary_cross_entropy(np.zeros(0), np.zeros(0, np.int64))[0] == 0
+    with pytest.raises(ValueError, match=r"0\.\.1"):
+        binary_cross_entropy(np.zeros(2), np.array([0, -1]))
+
+
+def test_four_columns_are_the_same_four_for_every_class(rng):
+    """As a region proposal network has them, or a head that does not tell classes apart."""
+    pred, targets, labels = rng.standard_normal((9, 4)), rng.standard_normal((9, 4)), rng.integers(0, 5, 9)
+    loss, dpred = smooth_l1(pred, targets, labels, 3.0)
+    two = np.concatenate([np.zeros((9, 4)), pred], axis=1)
+    want, dtwo = naive.smooth_l1(two, targets, np.minimum(labels, 1), 3.0)
+    assert loss == pytest.approx(want)
+    np.testing.assert_allclose(dpred, dtwo[:, 4:], atol=1e-14)
 
 
 @given(seed=seeds, R=st.integers(1, 20), K=st.integers(1, 13), sigma=st.sampled_from([1.0, 3.0]))
