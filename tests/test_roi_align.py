@@ -86,6 +86,64 @@ def test_values_and_gradients_of_mmcv(values, roi, forward, backward):
     np.testing.assert_allclose(gradient[0, :, :, 0], backward, atol=1e-12)
 
 
+ONNX = """
+    2764 7150 1958 3416 4638 0259 2963 6518 4856 7250  9637 0895 2919 6753 0234 6132 8085 5324 8992 4467
+    3265 8479 9698 2471 9336 1878 4766 4308 3400 2162  0206 1720 2155 4394 0653 3406 7724 3921 2541 5799
+    4062 2194 4473 4687 7109 9327 9815 6320 1728 6119  3097 1283 4984 5068 4279 0173 4388 0430 4671 7119
+    1011 8477 4726 1777 9923 4042 1869 7795 9946 9689  1366 3671 7011 6234 9867 5585 6985 5609 8788 9928
+    5697 8511 6711 9406 8751 7496 1650 1049 1559 2514  7012 4056 7879 3461 0415 2998 5094 3727 5482 0502
+"""  # of its operator's test, onnx/backend/test/case/node/roialign.py, in ten-thousandths
+ONNX_ROIS = np.array([[0, 0, 0, 9, 9], [0, 0, 5, 4, 9], [0, 5, 5, 9, 9]], float)
+
+
+@pytest.mark.parametrize(
+    ("aligned", "rows"),
+    [
+        (False, {0: [0.4664, 0.4466, 0.3405, 0.5688, 0.6068], 1: [0.3022, 0.4305, 0.4696, 0.3978, 0.5423],
+                 2: [0.2384, 0.3379, 0.3717, 0.6100, 0.7601]}),
+        (True, {0: [0.5178, 0.3434, 0.3229, 0.4474, 0.6344]}),
+    ],
+)  # fmt: skip
+def test_values_of_onnx(aligned, rows):
+    """The first row of bins of each region; printed to four digits."""
+    features = np.array([float(f"0.{digits}") for digits in ONNX.split()]).reshape(1, 10, 10, 1)
+    pooled = roi_align_forward(features, ONNX_ROIS, 5, 1.0, 2, aligned)
+    for region, row in rows.items():
+        np.testing.assert_allclose(pooled[region, 0, :, 0], row, atol=1e-4)
+
+
+@pytest.mark.parametrize(("aligned", "first"), [(True, 8.25), (False, 13.75)])
+def test_values_of_onnxs_issue_3428(aligned, first):
+    """A region of 2×2 cells of a map that counts in tens from row to row, 4×4 bins: 8.25 … 24.75, or half a cell on."""
+    features = np.array([[0.0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23], [30, 31, 32, 33]]).reshape(1, 4, 4, 1)
+    pooled = roi_align_forward(features, np.array([[0, 1.0, 1, 3, 3]]), (4, 4), 1.0, 0, aligned)[0, :, :, 0]
+    np.testing.assert_allclose(pooled, first + 0.5 * np.arange(4) + 5.0 * np.arange(4)[:, None], atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["half_pixel", "output_half_pixel"])
+@pytest.mark.parametrize("ratio", [0, 2])
+def test_onnxs_reference_gives_the_same(mode, ratio, rng):
+    """Regions on the map and off it, by the evaluator that defines the operator."""
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install onnx to compare with it")
+    from onnx.reference import ReferenceEvaluator
+
+    rule = {"output_height": 3, "output_width": 4, "sampling_ratio": ratio, "spatial_scale": 0.25}
+    node = onnx.helper.make_node("RoiAlign", ["X", "R", "B"], ["Y"], coordinate_transformation_mode=mode, **rule)
+    kinds = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
+    inputs = [onnx.helper.make_tensor_value_info(name, kind, None) for name, kind in zip("XRB", kinds, strict=True)]
+    output = onnx.helper.make_tensor_value_info("Y", onnx.TensorProto.FLOAT, None)
+    graph = onnx.helper.make_graph([node], "g", inputs, [output])
+    evaluator = ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 16)]))
+    features = rng.standard_normal((2, 9, 8, 3)).astype(np.float32)
+    low = rng.uniform(-10, 30, (20, 2))
+    boxes = np.concatenate([low, low + rng.uniform(1, 25, (20, 2))], axis=1).astype(np.float32)
+    image = rng.integers(0, 2, 20)
+    (want,) = evaluator.run(None, {"X": features.transpose(0, 3, 1, 2), "R": boxes, "B": image})
+    rois = np.concatenate([image[:, None], boxes], axis=1).astype(np.float32)
+    pooled = roi_align_forward(features, rois, (3, 4), 0.25, ratio, mode == "half_pixel")
+    np.testing.assert_allclose(pooled, want.transpose(0, 2, 3, 1), atol=1e-5)
+
+
 def test_one_sample_gives_its_four_cells_their_shares():
     """A sample at row 2.6 and column 1.3."""
     rois = np.array([[0, 0.8, 2.1, 1.8, 3.1]])  # one cell wide and high, its middle there
