@@ -366,3 +366,12 @@ def test_a_broken_image_is_found_before_the_first_step(scenes, tmp_path):
     training = Training.start(RunFolder(tmp_path / "skips"), given(own, skip_bad=True))
     assert len(training.data.train) == 7
     assert broken.stem in training.data.skipped[0]
+    training.save()
+    again = Training.resume(RunFolder(tmp_path / "skips"))
+    assert again.data.skipped == training.data.skipped
+
+
+def test_a_resumed_run_does_not_decode_every_image_again(faster_run, tmp_path):
+    stages = []
+    Training.resume(RunFolder(shutil.copytree(faster_run, tmp_path / "run")), lambda stage, *_: stages.append(stage))
+    assert not any(stage.startswith("images") for stage in stages)

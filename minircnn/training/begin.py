@@ -184,7 +184,7 @@ def reopen(checkpoint: Checkpoint, settings: TrainSettings, run: Path, progress:
     found = TrainingData.read(settings, run, progress)
     if not settings.skip_bad:  # else some images may yet fall away
         check_same_data(found, checkpoint, settings)
-    found = found.with_proposals(progress)
+    found = found.with_proposals(progress, decoded=True)
     check_same_data(found, checkpoint, settings)
     return found
 

@@ -65,12 +65,16 @@ class TrainingData:
             raise InputError(f"{settings.data}/validation has no usable image; mend or add some")
         return cls(train, validation, cache, settings.skip_bad)
 
-    def with_proposals(self, progress: Progress) -> "TrainingData":
-        """The same with both indexes and all proposals on disk, less the images that could not be decoded."""
+    def with_proposals(self, progress: Progress, decoded: bool = False) -> "TrainingData":
+        """The same with both indexes and all proposals on disk, less the images that could not be decoded.
+
+        decoded : all could be before, and nobody needs to look again
+        """
         found, sentences = {}, []
         for split, samples in (("train", self.train), ("validation", self.validation)):
             stage = f"proposals {split}"
-            found[split], left_out = with_proposals(samples, self.cache, progress, self.skip_bad, stage)
+            known = decoded and not self.skip_bad  # what was skipped is found again by looking
+            found[split], left_out = with_proposals(samples, self.cache, progress, self.skip_bad, stage, decoded=known)
             sentences += left_out
         for split, samples in found.items():
             if len(samples) == 0:
@@ -120,15 +124,19 @@ def with_proposals(
     skip_bad: bool = False,
     stage: str = "proposals",
     workers: int | None = None,
+    decoded: bool = False,
 ) -> tuple[Samples, list[str]]:
     """Index, fill the cache, skip the bad: the samples whose proposals are there, and what was left out in sentences.
 
     The index is written, if it was given a place, and the proposals are computed by `workers` processes. Without a
-    cache the images are decoded and that is all. Without `skip_bad` the first that cannot be is an InputError.
+    cache the images are decoded and that is all, or not even that where they were `decoded` before. Without `skip_bad`
+    the first that cannot be is an InputError.
     """
     samples.keep_index()
     sentences = [*samples.left_out, *samples.skipped]
-    if cache is None:
+    if cache is None and decoded:
+        failed = []
+    elif cache is None:
         failed = undecodable(samples, skip_bad, progress, stage.replace("proposals", "images"))
     else:
         failed = cache.fill(samples, workers=workers, skip_bad=skip_bad, progress=progress, stage=stage)
