@@ -6,6 +6,7 @@ signals, encodings, another folder on the path) starts one; everything else runs
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -53,6 +54,16 @@ def python(*words: object, cwd: Path | None = None, **environment: str) -> subpr
     command = [sys.executable, *map(str, words)]
     given = os.environ | PLAIN | environment
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=given, timeout=300)
+
+
+def stop_at(stage: str, step: int):
+    """A progress that asks to stop, as Ctrl-C does, once so many steps of a stage are done."""
+
+    def progress(name, done, total, words=""):
+        if (name, done) == (stage, step):
+            signal.raise_signal(signal.SIGINT)
+
+    return progress
 
 
 def assert_one_sentence(done: subprocess.CompletedProcess, *parts: object) -> None:

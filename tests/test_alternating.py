@@ -1,11 +1,10 @@
 """Alternating training: four runs that share their features in the end, stopped and gone on with."""
 
 import json
-import signal
 
 import numpy as np
 import pytest
-from commands import assert_one_sentence, minircnn
+from commands import assert_one_sentence, minircnn, stop_at
 
 from minircnn import detect, load_model
 from minircnn.base.errors import InputError
@@ -83,13 +82,8 @@ def test_it_measures_what_came_of_it(run):
 @pytest.mark.parametrize("stage", [0, 2])
 def test_one_that_was_stopped_ends_as_if_it_had_not_been(run, scenes, tmp_path, stage):
     folder = RunFolder(tmp_path / "cut")
-
-    def stop(name, done, total, words=""):
-        if name == f"{STAGES[stage]} training" and done == 2:
-            signal.raise_signal(signal.SIGINT)
-
     with pytest.raises(Interrupted):
-        train_alternating(folder, given(scenes), stop)
+        train_alternating(folder, given(scenes), stop_at(f"{STAGES[stage]} training", 2))
     assert not folder.best.exists()
     train_alternating(folder, None, lambda *_: None)
     one, two = load_model(run / "best.safetensors"), load_model(folder.best)

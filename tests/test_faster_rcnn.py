@@ -8,7 +8,7 @@ from dataclasses import replace
 import numba
 import numpy as np
 import pytest
-from commands import assert_one_sentence, minircnn
+from commands import assert_one_sentence, minircnn, stop_at
 
 from minircnn import FastRCNN, detect, load_model, save_model, vgg_small
 from minircnn.anchors import RPNSettings
@@ -228,15 +228,8 @@ def test_twice_and_with_more_threads_gives_the_same_bits(faster_run, scenes, tmp
 
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(faster_run, scenes, tmp_path):
     training = Training.start(RunFolder(tmp_path / "cut"), given(scenes))
-
-    def stop_at_3(stage, done, total, words=""):
-        if stage == "training" and done == 3:
-            import signal
-
-            signal.raise_signal(signal.SIGINT)
-
     with pytest.raises(Interrupted):
-        training.run(stop_at_3)
+        training.run(stop_at("training", 3))
     resumed = Training.resume(RunFolder(tmp_path / "cut"))
     assert resumed.step == 3
     resumed.run()

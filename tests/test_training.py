@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numba
 import numpy as np
 import pytest
+from commands import stop_at
 from PIL import Image
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
@@ -89,15 +90,8 @@ def test_training_twice_and_with_more_threads_gives_the_same_bits(finished_run, 
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(finished_run, scenes, tmp_path):
     whole = weights(Training.resume(RunFolder(finished_run)))
     training = Training.start(RunFolder(tmp_path / "cut"), settings(scenes))
-
-    def stop_at_5(stage, done, total, words=""):
-        if stage == "training" and done == 5:
-            import signal
-
-            signal.raise_signal(signal.SIGINT)
-
     with pytest.raises(Interrupted):
-        training.run(stop_at_5)
+        training.run(stop_at("training", 5))
     resumed = Training.resume(RunFolder(tmp_path / "cut"))
     assert resumed.step == 5
     resumed.run()

@@ -29,6 +29,17 @@ ROIS = np.array(
 )
 
 
+TINY = VGG(
+    name="tiny",
+    blocks=((4,), (5, 6), (6,), (7,)),
+    hidden=(10, 9),
+    frozen=(),
+    dropout=0.0,
+    output_spreads=(0.1, 0.1),
+    preprocessing=Preprocessing("RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 64, 64),
+)
+
+
 def check_layer(
     name: str, layer: Layer, x: np.ndarray, rng: np.random.Generator, *extra: np.ndarray
 ) -> Iterator[CheckRow]:
@@ -139,16 +150,7 @@ def _box_loss(targets: np.ndarray, labels: np.ndarray, sigma: float, pred: np.nd
 
 def end_to_end_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
     """The class loss alone, the box loss alone and both, with respect to what lies above and below RoI pooling."""
-    tiny = VGG(
-        name="tiny",
-        blocks=((4,), (5, 6), (6,), (7,)),
-        hidden=(10, 9),
-        frozen=(),
-        dropout=0.0,
-        output_spreads=(0.1, 0.1),
-        preprocessing=Preprocessing("RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 64, 64),
-    )
-    model = FastRCNN(tiny, num_classes=3, rng=rng, dtype=np.float64, output_size=(3, 3))
+    model = FastRCNN(TINY, num_classes=3, rng=rng, dtype=np.float64, output_size=(3, 3))
     for name, parameter in model.named_parameters():  # as after some training: biases off zero
         if name.endswith("bias"):
             parameter.value[...] += 0.1 * rng.standard_normal(parameter.value.shape)

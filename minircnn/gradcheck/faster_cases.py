@@ -6,18 +6,18 @@ anchors' offsets.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from minircnn.anchors import RPNSettings
 from minircnn.boxes import clip_boxes, decode_boxes, decode_boxes_backward
-from minircnn.gradcheck.cases import check_parameter, smooth_loss
+from minircnn.gradcheck.cases import TINY, check_parameter, smooth_loss
 from minircnn.gradcheck.finite_differences import CheckRow, check_gradient
 from minircnn.losses import binary_cross_entropy, smooth_l1
-from minircnn.models import Batch, FasterRCNN, Preprocessing
+from minircnn.models import Batch, FasterRCNN
 from minircnn.models.batch import Drawn
-from minircnn.models.vgg import VGG
 from minircnn.targets import SamplingSettings
 
 SEED = 7  # of what is drawn, each time anew
@@ -49,17 +49,8 @@ def anchor_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
 
 def tiny_model(rng: np.random.Generator) -> tuple[FasterRCNN, Batch]:
     """A model of a few channels in float64, with RoIAlign, and two images with two objects each."""
-    tiny = VGG(
-        name="tiny",
-        blocks=((4,), (5, 6), (6,), (7,)),
-        hidden=(10, 9),
-        frozen=(),
-        dropout=0.0,
-        output_spreads=(0.1, 0.1),
-        preprocessing=Preprocessing("RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 64, 64),
-        pooling="align",
-        rpn=RPNSettings(scales=(1, 2), border=None, anchors_per_image=24, min_side=3, train_after=30),
-    )
+    rpn = RPNSettings(scales=(1, 2), border=None, anchors_per_image=24, min_side=3, train_after=30)
+    tiny = replace(TINY, pooling="align", rpn=rpn)
     model = FasterRCNN(tiny, num_classes=3, rng=rng, dtype=np.float64, output_size=(3, 3))
     model.sampling = SamplingSettings(rois_per_image=8, background_iou_low=0.0, foreground_fraction=0.5)
     for name, parameter in model.named_parameters():  # as after some training: biases off zero, outputs that move boxes

@@ -173,15 +173,16 @@ class FasterRCNN(FastRCNN):
             raise ValueError("FasterRCNN: backward takes the gradients of all four outputs, or none: those of losses")
         self.rpn.conv.needs_dx = self.backbone.learns
         from_rpn = self.rpn.backward(drpn_cls, drpn_bbox)
-        if dcls_score is None or dbbox_pred is None:  # the network that proposes learns alone
-            dfeatures = from_rpn
-        else:
+        if dcls_score is not None and dbbox_pred is not None:
             self.dpooled = self.head.backward(dcls_score, dbbox_pred)
+        if from_rpn is None:  # the features do not learn
+            return
+        dfeatures = from_rpn
+        if dcls_score is not None:  # else the network that proposes learns alone
             from_head = self.roi_layer.backward(self.dpooled)
             # Both networks read the same features, so the two gradients that meet here are added.
-            dfeatures = from_head + from_rpn if from_rpn is not None else None
-        if self.backbone.learns and dfeatures is not None:
-            self.backbone.backward(dfeatures)
+            dfeatures = from_head + from_rpn
+        self.backbone.backward(dfeatures)
 
     def dropped_gradient(self) -> np.ndarray | None:
         """What the head's losses would have said to the anchors' offsets, after `backward` → (N, H·W·A, 4).

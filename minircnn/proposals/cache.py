@@ -49,6 +49,7 @@ class ProposalCache:
 
     Attributes
     ----------
+    in_processes : whether several images are computed side by side, each in a process of its own
     notes : list of str
         Once `fill` has run: a sentence where the folder held proposals, and all of them of other settings.
 
@@ -56,6 +57,8 @@ class ProposalCache:
     ------
     InputError : OpenCV came without its contributed modules
     """
+
+    in_processes = True
 
     def __init__(self, folder: str | Path, settings: ProposalSettings):
         self.folder, self.settings = Path(folder), settings
@@ -106,7 +109,7 @@ class ProposalCache:
             workers = 1 if len(samples) <= FEW else min(usable_cores(), MAX_WORKERS)
         if not 1 <= workers <= MAX_WORKERS:
             raise InputError(f"workers should be 1 to {MAX_WORKERS} processes, not {workers}")
-        if not _can_spawn():
+        if not (self.in_processes and _can_spawn()):
             workers = 1
         self._leave_settings()
         failed = []

@@ -68,7 +68,7 @@ def run_demo(
         write_scenes(scenes, size.train, size.validation, seed=seed, test=size.test, progress=progress)
         training = _train(folder, settings, progress)
         test = open_split(training.settings, "test", None, folder.path, progress)
-        test, _ = with_proposals(test, training.data.cache, progress, stage="proposals test")
+        test, _ = with_proposals(test, training.data.cache, progress, split="test")
         rival = _rival(training, test, progress) if compare else None
         return finish_run(training, test, "test", progress, rival)
 

@@ -72,9 +72,8 @@ class TrainingData:
         """
         found, sentences = {}, []
         for split, samples in (("train", self.train), ("validation", self.validation)):
-            stage = f"proposals {split}"
             known = decoded and not self.skip_bad  # what was skipped is found again by looking
-            found[split], left_out = with_proposals(samples, self.cache, progress, self.skip_bad, stage, decoded=known)
+            found[split], left_out = with_proposals(samples, self.cache, progress, self.skip_bad, split, decoded=known)
             sentences += left_out
         for split, samples in found.items():
             if len(samples) == 0:
@@ -122,7 +121,7 @@ def with_proposals(
     cache: ProposalCache | None,
     progress: Progress,
     skip_bad: bool = False,
-    stage: str = "proposals",
+    split: str = "",
     workers: int | None = None,
     decoded: bool = False,
 ) -> tuple[Samples, list[str]]:
@@ -137,8 +136,9 @@ def with_proposals(
     if cache is None and decoded:
         failed = []
     elif cache is None:
-        failed = undecodable(samples, skip_bad, progress, stage.replace("proposals", "images"))
+        failed = undecodable(samples, skip_bad, progress, f"images {split}".strip())
     else:
+        stage = f"proposals {split}".strip()
         failed = cache.fill(samples, workers=workers, skip_bad=skip_bad, progress=progress, stage=stage)
     if failed:
         samples = samples.without({image_id for image_id, _ in failed})

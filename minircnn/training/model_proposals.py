@@ -6,15 +6,12 @@ wants it (py-faster-rcnn's tools/train_faster_rcnn_alt_opt.py).
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.files import read_bytes
-from minircnn.base.progress import Progress, silent
-from minircnn.data import Sample
 from minircnn.models import FasterRCNN
 from minircnn.proposals import ProposalCache
 from minircnn.weights.model_file import load_model, model_path
@@ -36,6 +33,8 @@ class ModelProposals(ProposalCache):
     InputError : it holds none
     """
 
+    in_processes = False  # one image keeps all threads busy
+
     def __init__(self, folder: str | Path, model: str | Path):
         self.folder, self.notes = Path(folder), []
         found = load_model(model)
@@ -45,17 +44,6 @@ class ModelProposals(ProposalCache):
         self.model.eval()
         content = hashlib.blake2b(read_bytes(model_path(model))).hexdigest()
         self._prefix = json.dumps(["model", FORMAT, content]).encode()
-
-    def fill(
-        self,
-        samples: Sequence[Sample],
-        workers: int | None = None,
-        skip_bad: bool = False,
-        progress: Progress = silent,
-        stage: str = "proposals",
-    ) -> list[tuple[str, str]]:
-        """Compute what is missing, in this process, whose threads are all busy with one image."""
-        return super().fill(samples, 1, skip_bad, progress, stage)
 
     def _leave_settings(self) -> None:
         """Nothing to leave: the file of the model says it all."""
