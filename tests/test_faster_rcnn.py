@@ -298,6 +298,23 @@ def test_one_kind_of_detector_begins_from_the_other(faster_run, model_file, scen
     np.testing.assert_array_equal(faster.model.head.fc6.weight.value, load_model(model_file).head.fc6.weight.value)
 
 
+def test_weights_bring_the_anchors_and_the_pooling_that_they_learned_on(faster_run, scenes, tmp_path, rng):
+    """With others they would say nothing; a flag that names others wins."""
+    others = replace(vgg_small(), rpn=replace(vgg_small().rpn, scales=(1, 2, 3)), pooling="pool")
+    names = load_model(faster_run).class_names
+    save_model(tmp_path / "a.safetensors", FasterRCNN(others, len(names), rng, names))
+    file = {"weights": str(tmp_path / "a.safetensors"), "pooling": None}
+    run = RunFolder(tmp_path / "run")
+    training = Training.start(run, given(scenes, **file))
+    own = training.model.architecture
+    assert (own.rpn, own.pooling) == (others.rpn, "pool")
+    assert (run_settings := TrainSettings.from_dict(json.loads(run.settings.read_text()))).rpn == others.rpn
+    assert run_settings.pooling == "pool"
+    asked = given(scenes, **file | {"pooling": "align", "rpn": vgg_small().rpn})
+    own = Training.start(RunFolder(tmp_path / "asked"), asked).model.architecture
+    assert (own.rpn, own.pooling) == (vgg_small().rpn, "align")
+
+
 @pytest.mark.parametrize(("flags", "words"), [
     (["--model", "faster", "--proposals", "kept"], "leave out --proposals"),
     (["--model", "fastest"], "fast, faster"),

@@ -138,6 +138,9 @@ def test_twelve_anchors_are_cocos_and_others_nobodys(tmp_path, monkeypatch):
     monkeypatch.setattr(detector, "vgg16", lambda: NARROW)
     write_caffe(tmp_path / "twelve", faster_arrays(12))
     assert load_model(tmp_path / "twelve").architecture.rpn.scales == (4, 8, 16, 32)
+    begun, _, _ = begin(tmp_path / "twelve", VOC, monkeypatch, "faster")
+    assert begun.architecture.rpn.scales == (4, 8, 16, 32)
+    assert begun.architecture.pooling == "pool"  # as its head has learned
     write_caffe(tmp_path / "five", faster_arrays(5))
     with pytest.raises(InputError, match="5 anchors a cell"):
         load_model(tmp_path / "five")
@@ -169,7 +172,7 @@ def begin(path, names, monkeypatch, model="fast"):
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: NARROW)
     beginning = first_model(
         SimpleNamespace(
-            backbone="vgg16", weights=str(path), pixels=None, frozen_blocks=2, model=model, pooling="pool", rpn=None
+            backbone="vgg16", weights=str(path), pixels=None, frozen_blocks=2, model=model, pooling=None, rpn=None
         ),
         names,
         np.random.default_rng(0),

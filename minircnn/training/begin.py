@@ -21,6 +21,7 @@ from minircnn.training.settings import TrainSettings
 from minircnn.weights.backbone_file import read_backbone, shipped_backbone
 from minircnn.weights.foreign.detector import VOC, fill
 from minircnn.weights.foreign.formats import is_foreign
+from minircnn.weights.foreign.rpn import anchors_of
 from minircnn.weights.foreign.vgg16 import read_vgg16
 from minircnn.weights.model_file import assign, kind_of, layers_of, load_model
 
@@ -76,13 +77,16 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
     if path.is_file() and is_foreign(path):
         if not isinstance(architecture, VGG) or architecture.name != "vgg16":
             raise InputError(f"{path} holds weights of VGG16, if any of use here; choose --backbone vgg16")
-        return _pretrained(detector, path, architecture, class_names, rng, settings.pixels)
+        return _pretrained(detector, path, architecture, class_names, rng, settings)
     if settings.pixels is not None:
         raise InputError(f"--pixels is for somebody's VGG16; {path} says itself which it expects: leave it out")
     if kind_of(path) == "backbone":
         return _on_backbone(detector, path, wanted, architecture, class_names, rng)
     source = load_model(path)
     architecture = replace(architecture, preprocessing=source.architecture.preprocessing)
+    if isinstance(source, detector):  # its anchors and its pooling are what its weights have learned on
+        stored = source.architecture
+        architecture = replace(architecture, rpn=settings.rpn or stored.rpn, pooling=settings.pooling or stored.pooling)
     model = detector(architecture, len(class_names), rng, class_names, output_size=source.roi_layer.output_size)
     weights, own = source.folded_parameters(), {name: parameter.value for name, parameter in model.named_parameters()}
     new = {name: own[name] for name in own if name.startswith("rpn_") and name not in weights}
@@ -129,10 +133,16 @@ def _pretrained(
     architecture: VGG,
     class_names: tuple[str, ...],
     rng: np.random.Generator,
-    pixels: str | None,
+    settings: TrainSettings,
 ) -> Beginning:
     """A model on somebody's VGG16: its convolutions, and what the file has of fc6, fc7 and a detector's outputs."""
-    found = read_vgg16(path, architecture, pixels=pixels)
+    found = read_vgg16(path, architecture, pixels=settings.pixels)
+    if settings.rpn is None and found.has("rpn_cls_score"):
+        architecture = replace(
+            architecture, rpn=anchors_of(found.sources["rpn_cls_score.bias"], architecture.rpn, path)
+        )
+    if settings.pooling is None and found.has("cls_score"):
+        architecture = replace(architecture, pooling="pool")  # on which those detectors learned
     notes = list(found.notes)
     if "fc6.first" in found.sources or "fc7.first" in found.sources:
         raise InputError(f"{path} was compressed by truncated SVD; begin from the file that it was made from")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from minircnn.base.errors import InputError
 from minircnn.base.files import shell_words
-from minircnn.models import MODELS
+from minircnn.models import BACKBONES, MODELS
 from minircnn.training.checkpoint import stored_step
 from minircnn.training.defaults import DEFAULTS, RANDOM, SHIPPED
 from minircnn.training.run_folder import RunFolder
@@ -89,7 +89,7 @@ def _command(folder: RunFolder, settings: TrainSettings, weights: str) -> list[s
             words += [f"--{flag.replace('_', '-')}", f"{value:.17g}" if isinstance(value, float) else str(value)]
     if settings.model != usual.model:
         words += ["--model", settings.model]
-    if settings.rpn is not None:
+    if settings.rpn not in (None, BACKBONES[settings.backbone]().rpn):
         words += ["--anchor-scales", ",".join(f"{scale:g}" for scale in settings.rpn.scales)]
     if (most := settings.roi_sampling.rois_per_image) != MODELS[settings.model].sampling.rois_per_image:
         words += ["--rois-per-image", str(most)]

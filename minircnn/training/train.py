@@ -68,6 +68,8 @@ class Training:
         settings = replace(settings, frozen_blocks=settings.resolve(len(data.train)).frozen_blocks)
         beginning = first_model(settings, data.class_names, np.random.default_rng(settings.seed))
         model = beginning.model
+        own = model.architecture  # which may be that of its weights
+        settings = replace(settings, pooling=own.pooling, rpn=None if model.searches else own.rpn)
         check_room(model, folder.path)
         with folder.claimed():
             folder.check_free(allowed)  # nobody else began here meanwhile
