@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from minircnn.base.cores import usable_cores
 from minircnn.base.errors import InputError
 from minircnn.base.files import read_bytes, read_json, write_bytes, write_json
 from minircnn.base.progress import Progress, silent
@@ -203,11 +204,6 @@ class ProposalCache:
     def _path(self, content: bytes) -> Path:
         name = hashlib.blake2b(content, key=hashlib.blake2b(self._prefix).digest(), digest_size=16).hexdigest()
         return self.folder / name[:2] / f"{name[2:]}.boxes"
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: taskset, Slurm and containers give fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _can_spawn() -> bool:

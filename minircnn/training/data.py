@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from minircnn.base.cores import usable_cores
 from minircnn.base.errors import InputError
 from minircnn.base.progress import Progress
 from minircnn.data import Sample, Samples, open_samples, read_image
 from minircnn.models import MODELS
 from minircnn.proposals import ProposalCache, ProposalsOf
-from minircnn.proposals.cache import usable_cores
 from minircnn.training.model_proposals import ModelProposals
 from minircnn.training.settings import TrainSettings
 
