@@ -312,8 +312,10 @@ def test_folder_in_place_of_an_annotation_is_named(three):
 
 
 def test_missing_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"no annotations that are read as .* \(it is empty\)"):
+        open_samples(tmp_path, "train")
     with pytest.raises(InputError, match="nowhere: no such folder"):
-        open_samples(tmp_path, "nowhere")
+        open_samples(tmp_path / "nowhere", "train")
 
 
 @pytest.mark.parametrize("name", ["image", "annos"])
@@ -661,10 +663,12 @@ def test_the_index_may_be_kept_later(three, tmp_path):
 
 def test_a_split_of_another_name_is_told_what_is_there(folder):
     folder.add("a")
-    with pytest.raises(InputError, match=r"validation: no such folder \(.* holds train\)"):
+    with pytest.raises(InputError, match=r"has no validation split; hold a tenth of train out with --split 0.1"):
         open_samples(folder.path.parent, "validation")
-    with pytest.raises(InputError, match="holds image/ and annos/ itself: give the folder above it"):
+    with pytest.raises(InputError, match=r"is not split; hold a tenth out for validation with --split 0.1"):
         open_samples(folder.path, "train")
+    with pytest.raises(InputError, match=r"valdation: no such folder; .* holds train$"):
+        open_samples(folder.path.parent, "valdation")
 
 
 def test_images_in_deeper_folders_are_named(folder):
@@ -693,15 +697,14 @@ class OneCsv:
     def objects(self, entry, height, width):
         rows = self.rows[entry]
         boxes = np.array([row[:4] for row in rows], np.float32)
-        categories = np.array([self.categories.index(row[4]) + 1 for row in rows])
-        return Objects(boxes, categories, np.array([row[-1] == "x" for row in rows]))
+        return Objects(boxes, [row[4] for row in rows], np.array([row[-1] == "x" for row in rows]))
 
     def files(self, entry):
         return self.image(entry), self.folder / "boxes.csv"
 
 
 def test_another_format_is_one_reader(tmp_path, monkeypatch):
-    monkeypatch.setitem(FORMATS, "csv", OneCsv)
+    monkeypatch.setitem(FORMATS, "own", lambda folder: {"train": lambda: OneCsv(folder / "train")})
     (tmp_path / "train" / "deep").mkdir(parents=True)
     for name in ("a.png", "deep/b.png"):
         Image.new("RGB", (60, 40)).save(tmp_path / "train" / name)
@@ -709,7 +712,7 @@ def test_another_format_is_one_reader(tmp_path, monkeypatch):
         "deep/b.png,1,2,30,20,hat\na.png,5,5,20,30,scarf\ndeep/b.png,8,8,40,40,hat,x\n"
     )
     for _ in range(2):  # the second comes from the index file
-        samples = open_samples(tmp_path, "train", "csv", index=tmp_path / "index")
+        samples = open_samples(tmp_path, "train", "own", index=tmp_path / "index")
         assert samples.class_names == ("hat", "scarf")
         assert [sample.image_id for sample in samples] == ["a", "deep/b"]
         assert samples[1].image_path == tmp_path / "train" / "deep" / "b.png"
@@ -717,6 +720,6 @@ def test_another_format_is_one_reader(tmp_path, monkeypatch):
         assert samples[1].ignore.tolist() == [False, True]
         assert samples[1].learned()[0].tolist() == [[1, 2, 30, 20]]
         assert samples.class_counts().tolist() == [0, 1, 1]
-    assert open_samples(tmp_path, "train", "csv", classes=["scarf"])[1].labels.tolist() == []
-    with pytest.raises(InputError, match="format should be one of deepfashion2, csv, not 'coco'"):
-        open_samples(tmp_path, "train", "coco")
+    assert open_samples(tmp_path, "train", "own", classes=["scarf"])[1].labels.tolist() == []
+    with pytest.raises(InputError, match=r"format should be one of auto, deepfashion2, .*, own, not 'tfrecord'"):
+        open_samples(tmp_path, "train", "tfrecord")

@@ -59,7 +59,10 @@ def scenes(
 def proposals(
     data: Annotated[Path, typer.Option(help="Folder with train/ and validation/.")],
     out: Annotated[Path, typer.Option(help="Folder that caches the proposals; give it to train --proposals.")],
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    split: Annotated[
+        str, typer.Option(help="train, validation, test; all of data without splits; or a list, FILE.txt.")
+    ] = "train",
+    format: Annotated[str, typer.Option(help="Format of --data; told from its content if absent.")] = "auto",
     mode: Annotated[str, typer.Option(help="Selective Search's: fast or quality.")] = "fast",
     limit: Annotated[int | None, typer.Option(help="Only the first N images.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; one per core if absent.")] = None,
@@ -78,7 +81,7 @@ def proposals(
         raise InputError(f"--mode should be fast or quality, not {mode!r}")
     check_figures(json)
     with Console() as console, on_interrupt(f"the proposals so far are in {out}"):
-        samples = open_samples(data, split, limit=limit, skip_bad=skip_bad)
+        samples = open_samples(data, split, format, limit=limit, skip_bad=skip_bad, progress=console)
         cache = ProposalCache(out, ProposalSettings(mode=mode))
         samples, left_out = with_proposals(samples, cache, console, skip_bad, workers=workers)
         for sentence in left_out:

@@ -4,17 +4,23 @@ The passing over images is in `detection/evaluate.py`, the measures in `metrics/
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from minircnn.cli.console import Console, check_figures, figure, on_interrupt, print_measures, write_figures
 
+if TYPE_CHECKING:
+    from minircnn.data import Samples
+
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Run folder or model file.")],
     data: Annotated[Path, typer.Option(help="Folder that holds the split.")],
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
+    split: Annotated[
+        str, typer.Option(help="train, validation, test; all of data without splits; or a list, FILE.txt.")
+    ] = "validation",
+    format: Annotated[str, typer.Option(help="Format of --data; told from its content if absent.")] = "auto",
     limit: Annotated[int | None, typer.Option(help="Only the first N images.")] = None,
     proposals: Annotated[Path | None, typer.Option(help="Folder that caches proposals; not kept if absent.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip and count broken files.")] = False,
@@ -37,9 +43,18 @@ def evaluate(
     check_figures(json)
     detector = load_model(model)
     kept = f"the proposals so far are in {proposals}" if proposals else "nothing was written"
-    notes = _check_classes(detector.class_names, model, data) if data.is_dir() else []
     with Console() as console, tempfile.TemporaryDirectory() as scratch, on_interrupt(kept):
-        samples = open_samples(data, split, classes=detector.class_names, limit=limit, skip_bad=skip_bad)
+        samples = open_samples(
+            data,
+            split,
+            format,
+            classes=detector.class_names,
+            only_known=False,
+            limit=limit,
+            skip_bad=skip_bad,
+            progress=console,
+        )
+        notes = _check_classes(detector.class_names, model, data, samples)
         if proposals is not None and not detector.searches:
             raise InputError(f"{model} proposes its regions itself: leave out --proposals")
         cache = ProposalCache(proposals or scratch, ProposalSettings()) if detector.searches else None
@@ -62,17 +77,20 @@ def evaluate(
     print(f"{len(truths)} images in {seconds:.1f} s, {1000 * metrics['seconds_per_image']:.0f} ms each, {counted}")
 
 
-def _check_classes(known: tuple[str, ...], model: Path, data: Path) -> list[str]:
-    """What the data names and the detector was not taught, in a sentence; InputError in the opposite case."""
-    from minircnn.base.errors import InputError
-    from minircnn.data.formats.deepfashion2 import category_names
+def _check_classes(known: tuple[str, ...], model: Path, data: Path, samples: "Samples") -> list[str]:
+    """Classes that only the data or only the detector knows, in sentences.
 
-    there = category_names(data / "classes.json")
-    others = [name for name in there if name not in known]
+    InputError where the data lists its classes, and not the detector's; or where it shows none of them.
+    """
+    from minircnn.base.errors import InputError
+
+    there, notes = samples.names, []
     if missing := [name for name in known if name not in there]:
         its = f"{', '.join(there[:8])}{', …' if len(there) > 8 else ''}"
-        raise InputError(
-            f"{model} finds {', '.join(missing)}, not among the classes of {data} ({its}); give data with these "
-            f"classes, named in {data / 'classes.json'}"
-        )
-    return [f"{model} was not taught {', '.join(others)}: their boxes do not count"] if others else []
+        alone = f"{model} finds {', '.join(missing)}, not among the classes of {data} ({its})"
+        if samples.names_listed or len(missing) == len(known):
+            raise InputError(f"{alone}; give data with these classes, called so")
+        notes.append(alone)
+    if others := [name for name in there if name not in known]:
+        notes.append(f"{model} was not taught {', '.join(others)}: their boxes do not count")
+    return notes

@@ -48,14 +48,14 @@ def demo(
 
 
 SAME_NAME = {  # options that go into the settings as they are
-    "format", "backbone", "model", "pooling", "alternating", "weights", "pixels", "epochs", "lr", "images_per_step",
-    "frozen_blocks", "seed", "limit", "validation_limit", "skip_bad",
+    "format", "split", "split_seed", "backbone", "model", "pooling", "alternating", "weights", "pixels", "epochs", "lr",
+    "images_per_step", "frozen_blocks", "seed", "limit", "validation_limit", "skip_bad",
 }  # fmt: skip
 
 
 def train(
     ctx: typer.Context,
-    data: Annotated[Path | None, typer.Option(help="Folder with train/ and validation/.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of images and annotations, or its data.yaml.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder to make: new, or empty.")] = None,
     resume: Annotated[
         Path | None,
@@ -63,7 +63,13 @@ def train(
             help="Go on with the run in this folder, bit for bit; --epochs may differ, --data may have moved."
         ),
     ] = None,
-    format: Annotated[str, typer.Option(help="Layout of --data.")] = "deepfashion2",
+    format: Annotated[
+        str, typer.Option(help="deepfashion2, coco, voc, yolo, csv or labelme; told from the content if absent.")
+    ] = "auto",
+    split: Annotated[
+        float | None, typer.Option(help="Share of the images to hold out, where the data has no validation split.")
+    ] = None,
+    split_seed: Annotated[int, typer.Option(help="Which images --split holds out.")] = 0,
     backbone: Annotated[str, typer.Option(help="vgg_small or vgg16.")] = "vgg_small",
     model: Annotated[
         str, typer.Option(help="fast (proposals by Selective Search), or faster (it proposes regions itself).")

@@ -9,13 +9,14 @@ import os
 import struct
 import zlib
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from minircnn.base.files import write_bytes
 
-_MAGIC = b"minircnn index 3"  # raise it when the checks change: an index is what passed them
+_MAGIC = b"minircnn index 4"  # raise it when the checks change: an index is what passed them
 _PREAMBLE = struct.Struct("<16sQQ")  # magic, bytes of the JSON header, CRC-32 of all that follows
 _ALIGNMENT = 8  # bytes: the widest number in the arrays
 _DTYPES = {
@@ -27,6 +28,7 @@ _DTYPES = {
     "labels": np.int32,
     "ignore": np.uint8,
 }
+WORDS = ("class_names", "names", "skipped", "left_out")
 
 
 class AnnotationIndex:
@@ -34,8 +36,14 @@ class AnnotationIndex:
 
     Attributes
     ----------
+    class_names : tuple of str
+        Label i + 1 is class_names[i].
+    names : tuple of str
+        Every category that occurs, wanted or not, sorted.
     skipped : tuple of str
         One sentence for each file that was left out.
+    left_out : tuple of str
+        One sentence for each object that was, for it has no box.
 
     Notes
     -----
@@ -44,9 +52,9 @@ class AnnotationIndex:
     item_ends[i].
     """
 
-    def __init__(self, arrays: dict[str, np.ndarray], skipped: tuple[str, ...]):
-        self._arrays = arrays
-        self.skipped = skipped
+    def __init__(self, arrays: dict[str, np.ndarray], words: dict[str, Sequence[str]]):
+        self._arrays, self._words = arrays, {key: tuple(words[key]) for key in WORDS}
+        self.class_names, self.names, self.skipped, self.left_out = self._words.values()
 
     def __len__(self) -> int:
         return len(self._arrays["name_ends"])
@@ -69,7 +77,7 @@ class AnnotationIndex:
     def save(self, path: Path, fingerprint: str) -> None:
         """Write the index whole or not at all."""
         shapes = {name: values.shape for name, values in self._arrays.items()}
-        header = {"fingerprint": fingerprint, "shapes": shapes, "skipped": self.skipped}
+        header = {"fingerprint": fingerprint, "shapes": shapes, "words": self._words}
         head = _padded(json.dumps(header).encode(), filling=b" ")
         content = head + b"".join(_padded(values.tobytes()) for values in self._arrays.values())
         preamble = _PREAMBLE.pack(_MAGIC, len(head), zlib.crc32(content))
@@ -94,25 +102,38 @@ class AnnotationIndex:
                 stop = start + int(np.prod(shape)) * np.dtype(dtype).itemsize
                 arrays[name] = content[start:stop].view(dtype).reshape(shape)
                 start = stop + -stop % _ALIGNMENT
-            return cls(arrays, tuple(header["skipped"]))
-        except (OSError, ValueError, struct.error):
+            return cls(arrays, header["words"])
+        except (OSError, ValueError, KeyError, struct.error):
             return None
 
 
 class IndexBuilder:
-    """Collects images one by one into flat arrays, not into Python objects."""
+    """Collects images one by one into flat arrays, not into Python objects.
 
-    def __init__(self) -> None:
+    class_names : of label 1, 2, …: others are dropped; where None, the names that occur, sorted
+    """
+
+    def __init__(self, class_names: Sequence[str] | None):
+        self._fixed = class_names is not None
+        self._numbers = {name: number for number, name in enumerate(class_names or (), start=1)}
+        self._seen: dict[str, None] = {}
         self._names = bytearray()
         self._name_ends, self._item_ends = array("q"), array("q")
         self._sizes, self._labels = array("i"), array("i")
         self._boxes, self._ignore = array("f"), bytearray()
         self.skipped: list[str] = []
+        self.left_out: list[str] = []
 
     def add(
-        self, name: str, height: int, width: int, boxes: np.ndarray, labels: np.ndarray, ignore: np.ndarray
+        self, name: str, height: int, width: int, boxes: np.ndarray, names: Sequence[str], ignore: np.ndarray
     ) -> None:
-        """Append an image with its boxes (G, 4), labels (G,) and ignore (G,) bool."""
+        """Append an image with its boxes (G, 4), their G categories and ignore (G,) bool."""
+        self._seen.update(dict.fromkeys(names))
+        if not self._fixed:
+            for category in names:
+                self._numbers.setdefault(category, len(self._numbers) + 1)
+        labels = np.array([self._numbers.get(category, 0) for category in names], np.int64)
+        boxes, labels, ignore = boxes[labels > 0], labels[labels > 0], ignore[labels > 0]
         self._names += os.fsencode(name)
         self._name_ends.append(len(self._names))
         self._sizes.extend((height, width))
@@ -123,16 +144,21 @@ class IndexBuilder:
 
     def finish(self) -> AnnotationIndex:
         """The index of what was added."""
+        class_names, labels = list(self._numbers), np.array(self._labels, np.int32)
+        if not self._fixed:
+            class_names = sorted(class_names)
+            labels = np.array([0, *(class_names.index(name) + 1 for name in self._numbers)], np.int32)[labels]
         arrays: dict[str, np.ndarray] = {
             "names": np.frombuffer(bytes(self._names), np.uint8),
             "name_ends": np.array(self._name_ends, np.int64),
             "sizes": np.array(self._sizes, np.int32).reshape(-1, 2),
             "item_ends": np.array(self._item_ends, np.int64),
             "boxes": np.array(self._boxes, np.float32).reshape(-1, 4),
-            "labels": np.array(self._labels, np.int32),
+            "labels": labels,
             "ignore": np.frombuffer(bytes(self._ignore), np.uint8),
         }
-        return AnnotationIndex(arrays, tuple(self.skipped))
+        words = (class_names, sorted(self._seen), self.skipped, self.left_out)
+        return AnnotationIndex(arrays, dict(zip(WORDS, words, strict=True)))
 
 
 def _slice(values: np.ndarray, ends: np.ndarray, row: int) -> np.ndarray:

@@ -27,13 +27,15 @@ class Objects(NamedTuple):
     Attributes
     ----------
     boxes : (G, 4) float32, x1, y1, x2, y2 in pixels, clipped to the image
-    categories : (G,) int64, 1 … number of categories
+    names : G names of categories
     ignore : (G,) bool, which are neither to be learned nor to be found
+    left_out : a sentence for each that is annotated in a way that gives no box
     """
 
     boxes: np.ndarray
-    categories: np.ndarray
+    names: Sequence[str]
     ignore: np.ndarray
+    left_out: tuple[str, ...] = ()
 
 
 class Reader(Protocol):
@@ -42,15 +44,15 @@ class Reader(Protocol):
     Attributes
     ----------
     folder : the split's
-    categories : names of category 1, 2, …
+    categories : names of category 1, 2, …; None where the format has no list of them: they are those that occur
     own_names : whether the data names them; else they are taken for the format's own
     left_out : a sentence for each folder that holds something that is not read at all
-    entries : a key for each image, in order
+    entries : a key for each image, in the order of their ids: the name below `image_folder` without its suffix
     image_folder : below which the images' names in the index are
     """
 
     folder: Path
-    categories: tuple[str, ...]
+    categories: tuple[str, ...] | None
     own_names: bool
     left_out: tuple[str, ...]
     entries: Sequence[str]
@@ -67,22 +69,19 @@ class Reader(Protocol):
 
 
 def build_index(
-    reader: Reader, entries: Sequence[str], class_names: Sequence[str], skip_bad: bool, progress: Progress
+    reader: Reader, entries: Sequence[str], class_names: Sequence[str] | None, skip_bad: bool, progress: Progress
 ) -> AnnotationIndex:
     """Read and check every file.
 
     Parameters
     ----------
-    class_names : the classes wanted: label i + 1 is class_names[i]; objects of other classes are dropped
+    class_names : the classes wanted: label i + 1 is class_names[i]; objects of other classes are dropped. All if None
     skip_bad : leave a bad file out with a sentence in the index, instead of raising
     """
-    labels = np.zeros(len(reader.categories) + 1, np.int64)  # category → label, 0 = not wanted
-    for label, name in enumerate(class_names, start=1):
-        labels[reader.categories.index(name) + 1] = label
-    builder = IndexBuilder()
+    builder = IndexBuilder(reader.categories if class_names is None else class_names)
     for done, entry in enumerate(entries, start=1):
         try:
-            _add(reader, entry, labels, builder)
+            _add(reader, entry, builder)
         except InputError as error:
             if not skip_bad:
                 raise
@@ -91,7 +90,7 @@ def build_index(
     return builder.finish()
 
 
-def _add(reader: Reader, entry: str, labels: np.ndarray, builder: IndexBuilder) -> None:
+def _add(reader: Reader, entry: str, builder: IndexBuilder) -> None:
     image = reader.image(entry)
     height, width = image_size(image)
     if min(height, width) < SMALLEST_SIDE:
@@ -99,14 +98,20 @@ def _add(reader: Reader, entry: str, labels: np.ndarray, builder: IndexBuilder) 
             f"{image}: {width}×{height} pixels (width×height) is less than one feature cell, {SMALLEST_SIDE} "
             "pixels a side; take it out"
         )
-    boxes, categories, ignore = reader.objects(entry, height, width)
-    own = labels[categories]
-    wanted = own > 0
-    name = image.relative_to(reader.image_folder).as_posix()
-    builder.add(name, height, width, boxes[wanted], own[wanted], ignore[wanted])
+    objects = reader.objects(entry, height, width)
+    builder.add(name_below(image, reader.image_folder), height, width, objects.boxes, objects.names, objects.ignore)
+    builder.left_out += objects.left_out
 
 
-def fingerprint(reader: Reader, entries: Sequence[str], class_names: Sequence[str], skip_bad: bool) -> str:
+def name_below(image: Path, folder: Path) -> str:
+    """An image's name in the index: its path below the folder, or its whole path where it lies elsewhere."""
+    try:
+        return image.relative_to(folder).as_posix()
+    except ValueError:
+        return image.absolute().as_posix()
+
+
+def fingerprint(reader: Reader, entries: Sequence[str], class_names: Sequence[str] | None, skip_bad: bool) -> str:
     """Digest of what an index depends on: the settings, and name, size and time of change of every file."""
     settings = [type(reader).__name__, str(reader.folder.absolute()), reader.categories, class_names, skip_bad]
     digest = hashlib.sha256(json.dumps(settings).encode())

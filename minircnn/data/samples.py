@@ -10,17 +10,19 @@ import operator
 import os
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import overload
 
 import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.progress import Progress, silent
-from minircnn.data.formats import FORMATS, check_format
+from minircnn.data.formats import AUTO
+from minircnn.data.formats.layout import image_id
 from minircnn.data.index import AnnotationIndex
 from minircnn.data.reader import Reader, build_index, fingerprint
 from minircnn.data.sample import Sample
+from minircnn.data.splits import open_split
 
 END_BYTES = 4096  # of an image file, for its digest
 
@@ -28,9 +30,12 @@ END_BYTES = 4096  # of an image file, for its digest
 def open_samples(
     folder: str | Path,
     split: str,
-    format: str = "deepfashion2",
+    format: str = AUTO,
     *,
     classes: Sequence[str] | None = None,
+    only_known: bool = True,
+    held_out: float | None = None,
+    split_seed: int = 0,
     limit: int | None = None,
     skip_bad: bool = False,
     index: str | Path | None = None,
@@ -41,11 +46,17 @@ def open_samples(
 
     Parameters
     ----------
-    folder : path, of the data set
-    split : "train" or "validation"
-    format : one of `minircnn.data.formats.FORMATS`
+    folder : path, of the data set, or of its one annotation file
+    split : "train", "validation" or "test"; "all" of data that is not split; or a list of images, a path ending in .txt
+    format : one of `minircnn.data.formats.FORMATS`, or "auto": told from the content
     classes : sequence of str, optional
         Keep these classes only, numbered 1, 2, … in this order; an image that shows none of them stays, as background.
+    only_known : bool
+        Whether a class in `classes` that the data does not know is an error.
+    held_out : float, optional
+        The share of the images that is "validation", and the others "train", where the data has no validation split.
+    split_seed : int
+        Of that choice, which is by image and depends on nothing else.
     limit : int, optional
         Take the first `limit` images by name.
     skip_bad : bool
@@ -68,10 +79,12 @@ def open_samples(
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}; give at least 1 image, or no limit")
-    check_format(format)
-    reader = FORMATS[format](Path(folder) / split)
-    names = _subset(reader.categories, classes)
-    samples = Samples(reader, names, limit, skip_bad, None if index is None else Path(index), progress)
+    reader, entries = open_split(Path(folder), split, format, held_out, split_seed)
+    if classes is not None:
+        classes = _checked(classes, reader.categories if only_known else None)
+    samples = Samples(reader, entries[:limit], classes, skip_bad, None if index is None else Path(index), progress)
+    if classes is not None and only_known:
+        _checked(classes, reader.categories or samples.names)
     if write_index:
         samples.keep_index()
     return samples
@@ -86,6 +99,10 @@ class Samples(Sequence[Sample]):
         Label i + 1 is class_names[i].
     own_names : bool
         Whether the data names its categories; else they are taken for the format's own.
+    names : tuple of str
+        Every category that the data knows: those in its list, or, where it has none, those that occur.
+    names_listed : bool
+        Whether the data has such a list.
     left_out : tuple of str
         A sentence for each folder that holds something that is no image or annotation.
     """
@@ -93,21 +110,22 @@ class Samples(Sequence[Sample]):
     def __init__(
         self,
         reader: Reader,
-        class_names: tuple[str, ...],
-        limit: int | None,
+        entries: Sequence[str],
+        class_names: Sequence[str] | None,
         skip_bad: bool,
         path: Path | None,
         progress: Progress,
     ):
-        self.class_names, self.own_names, self.left_out = class_names, reader.own_names, reader.left_out
-        self._image_folder = reader.image_folder
-        entries = reader.entries[:limit]
+        self.own_names, self._image_folder = reader.own_names, reader.image_folder
+        self.names_listed = reader.categories is not None
         self._to_keep: tuple[Path, str] | None = None
         kept = None
         if path is not None:
             self._to_keep = (path, fingerprint(reader, entries, class_names, skip_bad))  # as the pass finds the files
             kept = AnnotationIndex.load(*self._to_keep)
         self._index = kept or build_index(reader, entries, class_names, skip_bad, progress)
+        self.class_names, self.names = self._index.class_names, reader.categories or self._index.names
+        self.left_out = (*reader.left_out, *self._index.left_out)
         self._rows = np.arange(len(self._index), dtype=np.int32)
 
     @property
@@ -145,14 +163,14 @@ class Samples(Sequence[Sample]):
             raise IndexError(f"sample {position} of {len(self)}: positions are 0..{len(self) - 1}")
         row = int(self._rows[position])
         name = self._index.name(row)
-        return Sample(_image_id(name), self._image_folder / name, *self._index.size(row), *self._index.items(row))
+        return Sample(image_id(name), self._image_folder / name, *self._index.size(row), *self._index.items(row))
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[position] for position in range(len(self)))
 
     def image_ids(self) -> Iterator[str]:
         """The samples' ids, without their boxes."""
-        return (_image_id(self._index.name(row)) for row in self._rows.tolist())
+        return (image_id(self._index.name(row)) for row in self._rows.tolist())
 
     def class_counts(self) -> np.ndarray:
         """(K + 1,) int64: true boxes of each label that count; those of 0, the background, are none."""
@@ -198,17 +216,11 @@ def _end(path: Path) -> bytes:
         return b""
 
 
-def _image_id(name: str) -> str:
-    """An image file's name below its folder, without the suffix, in NFC."""
-    return unicodedata.normalize("NFC", str(PurePosixPath(name).with_suffix("")))
-
-
-def _subset(all_names: tuple[str, ...], classes: Sequence[str] | None) -> tuple[str, ...]:
-    if classes is None:
-        return all_names
+def _checked(classes: Sequence[str], all_names: Sequence[str] | None) -> tuple[str, ...]:
+    """In NFC; InputError unless there is one, each stands once, and is among `all_names`, if these are known."""
     classes = tuple(unicodedata.normalize("NFC", name) for name in classes)
     for name in classes:
-        if name not in all_names:
+        if all_names is not None and name not in all_names:
             raise InputError(f"class {name!r} is unknown; choose among: {', '.join(all_names)}")
     if not classes or len(set(classes)) != len(classes):
         raise InputError(f"classes are {', '.join(classes) or 'none'}; name at least one, and each once")

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from minircnn.base.errors import InputError
 from minircnn.data import Sample, read_image
 from minircnn.data.formats import truth_beside
-from minircnn.data.formats.annotation import plain_name
+from minircnn.data.formats.checks import plain_name
 from minircnn.detection import detect
 from minircnn.losses import softmax
 from minircnn.models import Batch, FastRCNN

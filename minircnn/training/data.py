@@ -59,8 +59,8 @@ class TrainingData:
         elif MODELS[settings.model].searches:
             cache = ProposalCache(proposals, settings.proposals)
         train = open_split(settings, "train", settings.limit, run, progress)
-        validation = open_split(settings, "validation", settings.validation_limit, run, progress)
         _check_train(train, settings)
+        validation = open_split(settings, "validation", settings.validation_limit, run, progress, train.class_names)
         if len(validation) == 0:
             raise InputError(f"{settings.data}/validation has no usable image; mend or add some")
         return cls(train, validation, cache, settings.skip_bad)
@@ -101,13 +101,26 @@ def spread(samples: Samples, most: int) -> list[Sample]:
     return [samples[int(i)] for i in np.linspace(0, len(samples) - 1, min(len(samples), most)).astype(int)]
 
 
-def open_split(settings: TrainSettings, split: str, limit: int | None, run: Path, progress: Progress) -> Samples:
-    """One split, indexed and checked. The index is kept in the run folder, once `keep_index` is called."""
+def open_split(
+    settings: TrainSettings,
+    split: str,
+    limit: int | None,
+    run: Path,
+    progress: Progress,
+    known: tuple[str, ...] | None = None,
+) -> Samples:
+    """One split, indexed and checked. The index is kept in the run folder, once `keep_index` is called.
+
+    known : the classes that another split has; those of the settings where it is None
+    """
     return open_samples(
         settings.data,
         split,
         settings.format,
-        classes=settings.classes,
+        classes=settings.classes if known is None else known,
+        only_known=known is None,
+        held_out=settings.split,
+        split_seed=settings.split_seed,
         limit=limit,
         skip_bad=settings.skip_bad,
         index=run / f"index-{split}",
@@ -174,6 +187,6 @@ def _check_train(train: Samples, settings: TrainSettings) -> None:
     if train.class_counts().sum() == 0:
         wanted = f" of the classes asked ({', '.join(settings.classes)})" if settings.classes else ""
         raise InputError(
-            f"{folder}: not one box{wanted} in {len(train)} annotations, so there is nothing to learn; each object "
-            'stands under a key item1, item2, … with "category_id" and "bounding_box"'
+            f"{folder}: not one box{wanted} in {len(train)} annotations, so there is nothing to learn; label some "
+            "objects, or ask for other classes"
         )

@@ -27,6 +27,8 @@ RANGES = {  # name → kind of number, least, most; a least of 0 is itself allow
     "frozen_blocks": (int, 0, 5),
     "sigma": (int | float, 0, 1_000),
     "seed": (int, 0, 2**128),
+    "split": (int | float, 0, 1),
+    "split_seed": (int, 0, 2**128),
     "limit": (int, 1, UNBOUNDED),
     "validation_limit": (int, 1, UNBOUNDED),
     "validation_images": (int, 1, UNBOUNDED),
@@ -34,7 +36,7 @@ RANGES = {  # name → kind of number, least, most; a least of 0 is itself allow
 }
 Number = TypeVar("Number", int, float)
 PARTS = ("all", "rpn")
-OPTIONAL = ("epochs", "lr", "images_per_step", "frozen_blocks", "limit", "validation_limit")
+OPTIONAL = ("split", "epochs", "lr", "images_per_step", "frozen_blocks", "limit", "validation_limit")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class TrainSettings:
     Attributes
     ----------
     data : folder with train/ and validation/
-    format : one of `minircnn.data.formats.FORMATS`
+    format : one of `minircnn.data.formats.FORMATS`, or "auto"
+    split : share of the images to be held out for validation, where the data has no validation split
+    split_seed : of that choice
     backbone : "vgg_small" or "vgg16"
     model : "fast", whose proposals are Selective Search's, or "faster", which proposes itself
     part : what of a Faster R-CNN learns, "all" of it or "rpn", the network that proposes and the features alone
@@ -72,7 +76,9 @@ class TrainSettings:
     """
 
     data: str
-    format: str = "deepfashion2"
+    format: str = "auto"
+    split: float | None = None
+    split_seed: int = 0
     backbone: str = "vgg_small"
     model: str = "fast"
     part: str = "all"

@@ -6,19 +6,56 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.base.errors import InputError
-from minircnn.data.formats.deepfashion2 import DeepFashion2
-from minircnn.data.reader import Reader
+from minircnn.data.formats import coco, csv_table, deepfashion2, labelme, voc, yolo
+from minircnn.data.formats.layout import WHOLE, Opener
 
-#: What `--format` calls a format → what reads a split of it.
-FORMATS: dict[str, Callable[[Path], Reader]] = {"deepfashion2": DeepFashion2}
+#: What `--format` calls a format → what finds its splits in a folder, each with what opens it; none where the folder
+#: holds something else.
+FORMATS: dict[str, Callable[[Path], dict[str, Opener]]] = {
+    "deepfashion2": deepfashion2.splits,
+    "coco": coco.splits,
+    "voc": voc.splits,
+    "yolo": yolo.splits,
+    "csv": csv_table.splits,
+    "labelme": labelme.splits,
+}
+AUTO = "auto"
 
 
 def check_format(name: str) -> None:
     """InputError where there is no such format."""
-    if name not in FORMATS:
-        raise InputError(f"format should be one of {', '.join(FORMATS)}, not {name!r}")
+    if name not in (AUTO, *FORMATS):
+        raise InputError(f"format should be one of {AUTO}, {', '.join(FORMATS)}, not {name!r}")
+
+
+def find_splits(folder: Path, format: str) -> tuple[str, dict[str, Opener]]:
+    """The format of a data set, told from its content where it is "auto", and its splits.
+
+    Raises
+    ------
+    InputError : the content is of no format, or of several
+    """
+    check_format(format)
+    if not folder.exists():
+        raise InputError(f"{folder}: no such folder; give one that holds images and their annotations")
+    tried = FORMATS if format == AUTO else {format: FORMATS[format]}
+    found = {name: splits for name, find in tried.items() if (splits := find(folder))}
+    if len(found) > 1:
+        kinds = ", ".join(f"{name} ({', '.join(splits)})" for name, splits in found.items())
+        raise InputError(f"{folder}: holds annotations of several formats, {kinds}; say which with --format")
+    if not found:
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        there = f"it holds {', '.join(names[:6])}{', …' if len(names) > 6 else ''}" if names else "it is empty"
+        if folder.is_file():
+            there = "it is a file"
+        wanted = ", ".join(FORMATS) if format == AUTO else format
+        raise InputError(f"{folder}: no annotations that are read as {wanted} ({there}); see docs/data.md")
+    return next(iter(found.items()))
 
 
 def truth_beside(image: Path, height: int, width: int) -> tuple[np.ndarray, list[str]] | None:
     """Boxes (G, 4) and class names that are annotated in an image, where its annotation lies as a format has it."""
-    return DeepFashion2.beside(image, height, width)
+    return deepfashion2.DeepFashion2.beside(image, height, width)
+
+
+__all__ = ["AUTO", "FORMATS", "WHOLE", "check_format", "find_splits", "truth_beside"]

@@ -6,20 +6,38 @@ annotation file.
 
 import unicodedata
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.files import read_bytes
-from minircnn.data.formats.annotation import read_annotation, read_object
+from minircnn.data.formats.annotation import read_annotation
+from minircnn.data.formats.checks import read_object
 from minircnn.data.formats.folder_pair import FolderPair
+from minircnn.data.formats.layout import WHOLE, Opener, split_of
 from minircnn.data.reader import Objects
 
 DEEPFASHION2_CLASSES = (
     "short sleeve top", "long sleeve top", "short sleeve outwear", "long sleeve outwear", "vest", "sling", "shorts",
     "trousers", "skirt", "short sleeve dress", "long sleeve dress", "vest dress", "sling dress",
 )  # fmt: skip
+
+
+def splits(folder: Path) -> dict[str, Opener]:
+    """What folders of this layout there are: DIR/train, DIR/validation, …, or DIR itself, each with image/, annos/."""
+    if not folder.is_dir():
+        return {}
+    found = {path.name: path for path in sorted(folder.iterdir()) if _looks_so(path)}
+    found |= {split: path for name, path in found.items() if (split := split_of(name)) and split not in found}
+    if not found and _looks_so(folder):
+        found[WHOLE] = folder
+    return {split: partial(DeepFashion2, path) for split, path in found.items()}
+
+
+def _looks_so(path: Path) -> bool:
+    return (path / "image").is_dir() or (path / "annos").is_dir()
 
 
 class DeepFashion2:
@@ -36,9 +54,11 @@ class DeepFashion2:
     def __init__(self, folder: Path):
         self.folder = folder
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder{_instead(folder.parent)}")
-        self.own_names = (folder.parent / "classes.json").exists()
-        self.categories = category_names(folder.parent / "classes.json")
+            raise InputError(f"{folder}: no such folder; give one that holds image/ and annos/")
+        listed = folder / "classes.json"  # of a folder that is not split
+        listed = listed if listed.exists() else folder.parent / "classes.json"
+        self.own_names, self._names = listed.exists(), category_names(listed)
+        self.categories: tuple[str, ...] | None = self._names
         self._pair = FolderPair(folder, "image", "annos", ".json")
         self.entries: Sequence[str] = self._pair.stems
         self.left_out, self.image_folder = self._pair.left_out, self._pair.image_folder
@@ -50,8 +70,8 @@ class DeepFashion2:
 
     def objects(self, entry: str, height: int, width: int) -> Objects:
         """The items of DIR/train/annos/….json."""
-        boxes, categories = read_annotation(self._pair.annotation(entry), height, width, self.categories)
-        return Objects(boxes, categories, np.zeros(len(boxes), bool))
+        boxes, ids = read_annotation(self._pair.annotation(entry), height, width, self._names)
+        return Objects(boxes, [self._names[i - 1] for i in ids.tolist()], np.zeros(len(boxes), bool))
 
     def files(self, entry: str) -> tuple[Path, ...]:
         """The image and its annotation."""
@@ -66,15 +86,6 @@ class DeepFashion2:
         names = category_names(image.parent.parent.parent / "classes.json")
         boxes, categories = read_annotation(annotation, height, width, names)
         return boxes, [names[category - 1] for category in categories]
-
-
-def _instead(folder: Path) -> str:
-    """What there is where a split's folder was looked for: most often it has another name, or is that folder itself."""
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    if {"image", "annos"} <= set(names):
-        return f"; {folder} holds image/ and annos/ itself: give the folder above it, and name it train or validation"
-    there = f" ({folder} holds {', '.join(names[:6])})" if names else ""
-    return f"{there}; give one that holds image/ and annos/"
 
 
 def category_names(path: Path) -> tuple[str, ...]:

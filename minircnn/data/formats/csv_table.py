@@ -1,0 +1,199 @@
+"""A table: a row an object, `image,x1,y1,x2,y2,class`, in pixels; a row with nothing but the image shows nothing.
+
+Other tools' names of the columns are known (filename, xmin, …), as are tables without a first row of names
+(keras-retinanet's), and semicolons and tabs for commas. A column `difficult` or `ignore` marks objects.
+"""
+
+import csv
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from minircnn.base.errors import InputError
+from minircnn.data.formats.checks import check_size, checked_box
+from minircnn.data.formats.layout import (
+    WHOLE,
+    Opener,
+    check_names,
+    files_below,
+    listed_classes,
+    read_text,
+    split_of,
+    the_one,
+)
+from minircnn.data.formats.pictures import Pictures, in_order
+from minircnn.data.reader import Objects
+
+COLUMNS = {
+    "image": ("image", "filename", "file_name", "file", "path", "image_path", "img", "image_name", "imagename"),
+    "x1": ("x1", "xmin", "x_min", "left", "bbox_x1"),
+    "y1": ("y1", "ymin", "y_min", "top", "bbox_y1"),
+    "x2": ("x2", "xmax", "x_max", "right", "bbox_x2"),
+    "y2": ("y2", "ymax", "y_max", "bottom", "bbox_y2"),
+    "class": ("class", "label", "class_name", "label_name", "category", "name", "classname"),
+    "ignore": ("difficult", "ignore", "iscrowd", "crowd"),
+    "width": ("width", "image_width", "img_width"),
+    "height": ("height", "image_height", "img_height"),
+}
+NEEDED = ("image", "x1", "y1", "x2", "y2", "class")
+WIDTH_AND_HEIGHT = ("w", "h", "bbox_width", "bbox_height", "box_width", "box_height")
+TRUE, FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
+LARGEST = 2_000_000_000  # bytes
+
+
+def splits(folder: Path) -> dict[str, Opener]:
+    """Tables that are called after splits, or lie in folders that are; or the one that there is."""
+    if folder.is_file():
+        return {WHOLE: partial(CsvTable, folder, folder.parent)} if folder.suffix.lower() in (".csv", ".tsv") else {}
+    if not folder.is_dir():
+        return {}
+    found: dict[str, list[Path]] = {}
+    for path in files_below(folder, (".csv", ".tsv"), depth=1):
+        split = split_of(path.stem) or (split_of(path.parent.name) if path.parent != folder else None) or WHOLE
+        if _is_table(path):
+            found.setdefault(split, []).append(path)
+    if len(found) > 1:
+        found.pop(WHOLE, None)
+    return {split: partial(CsvTable, the_one(paths, folder), folder) for split, paths in found.items()}
+
+
+def _is_table(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    lines = head.decode("utf-16" if utf16 else "utf-8-sig", "replace").splitlines()
+    return bool(lines) and _columns(next(csv.reader([lines[0]], delimiter=_delimiter(lines[0])))) is not None
+
+
+def _delimiter(line: str) -> str:
+    return max(",;\t", key=line.count)
+
+
+def _columns(cells: list[str]) -> dict[str, int] | None:
+    """What the first row's cells say: column → position; those of a table without names; None of another table."""
+    plain = [cell.strip().casefold() for cell in cells]
+    found = {column: plain.index(name) for column, names in COLUMNS.items() for name in names[::-1] if name in plain}
+    if all(column in found for column in NEEDED):
+        return found
+    if len(cells) == 6 and (all(map(_is_number, cells[1:5])) or not any(cells[1:])):
+        return dict(zip(NEEDED, range(6), strict=True))
+    return None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+class CsvTable:
+    """One table. What a reader has: `minircnn/data/reader.py`. Without a classes.txt the classes are those that occur.
+
+    Raises
+    ------
+    InputError : it is no such table, or a row lacks a cell
+    """
+
+    own_names = True
+
+    def __init__(self, path: Path, folder: Path):
+        self._path, self.folder = path, path
+        self.left_out: tuple[str, ...] = ()
+        names: dict[str, int] = {}
+        self._texts: dict[str, int] = {}
+        self._of, self._lines, self._labels = array("i"), array("i"), array("i")
+        self._boxes, self._ignore, self._sizes = array("d"), bytearray(), dict[int, tuple[float, float]]()
+        for line, cells, at in self._rows():
+            where = f"{path}: line {line}"
+            if not (named := cells[at["image"]].strip()):
+                raise InputError(f"{where}: names no image; write the name of its file")
+            image = names.setdefault(named, len(names))
+            if {"width", "height"} <= at.keys() and image not in self._sizes:
+                width, height = (cells[at[key]] for key in ("width", "height"))
+                if _is_number(width) and _is_number(height):
+                    self._sizes[image] = (float(width), float(height))
+            corners = [cells[at[key]].strip() for key in ("x1", "y1", "x2", "y2")]
+            if not any(corners) and not cells[at["class"]].strip():
+                continue
+            for text in corners:
+                if not _is_number(text):
+                    raise InputError(f"{where}: {text[:40]!r} stands where a coordinate should; write pixels")
+            (name,) = check_names([cells[at["class"]]], f"{where}: class")
+            mark = cells[at["ignore"]].strip().casefold() if "ignore" in at else ""
+            if mark not in TRUE + FALSE:
+                raise InputError(f"{where}: {mark[:40]!r} stands in the column of difficult objects; write 1 or 0")
+            self._of.append(image)
+            self._lines.append(line)
+            self._labels.append(self._texts.setdefault(name, len(self._texts)))
+            self._boxes.extend(map(float, corners))
+            self._ignore.append(mark in TRUE)
+        if not names:
+            raise InputError(f"{path}: holds no row; write one an object: image,x1,y1,x2,y2,class")
+        self.categories = listed_classes(path.parent, folder, path.parent.parent)
+        if self.categories is not None and (others := self._texts.keys() - set(self.categories)):
+            raise InputError(f"{path}: {min(others)!r} is not in the list of classes beside it; add it there")
+        self._numbers = names
+        self.entries: Sequence[str] = in_order(list(names), str(path))
+        order = np.argsort(np.array(self._of, np.int32), kind="stable")
+        self._order, self._sorted = order, np.array(self._of, np.int32)[order]
+        self._names = list(self._texts)
+        roots = [path.parent, path.parent / path.stem, path.parent / "images", folder, folder / "images"]
+        self._pictures = Pictures(folder, [root for root in dict.fromkeys(roots) if root.is_dir()])
+        self.image_folder = path.parent
+
+    def _rows(self) -> Iterator[tuple[int, list[str], dict[str, int]]]:
+        """(line, cells, column → position) for each row that is not empty."""
+        text = read_text(self._path, LARGEST)
+        lines = text.splitlines()
+        if not lines:
+            raise InputError(f"{self._path}: is empty; write one row an object: image,x1,y1,x2,y2,class")
+        reader = csv.reader(lines, delimiter=_delimiter(lines[0]), strict=True)
+        at: dict[str, int] | None = None
+        try:
+            for cells in reader:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if at is None:
+                    at = self._meaning(cells)
+                    if not _is_number(cells[at["x1"]]) and cells[at["x1"]].strip():
+                        continue
+                if len(cells) <= max(at.values()):
+                    raise InputError(f"{self._path}: line {reader.line_num} has {len(cells)} cells, too few; fill them")
+                yield reader.line_num, cells, at
+        except csv.Error as error:
+            raise InputError(f"{self._path}: line {reader.line_num} is no CSV ({error}); correct it") from None
+
+    def _meaning(self, cells: list[str]) -> dict[str, int]:
+        if (found := _columns(cells)) is not None:
+            return found
+        shown = ", ".join(cells)[:80]
+        sizes = any(cell.strip().casefold() in WIDTH_AND_HEIGHT for cell in cells)
+        but = "; boxes should be corners, not sizes" if sizes else ""
+        raise InputError(f"{self._path}: its columns are {shown}; name them image,x1,y1,x2,y2,class{but}")
+
+    def image(self, entry: str) -> Path:
+        """The image of that name, below the table's folder."""
+        return self._pictures.path(entry, str(self._path))
+
+    def objects(self, entry: str, height: int, width: int) -> Objects:
+        """Its rows."""
+        number = self._numbers[entry]
+        if number in self._sizes:
+            check_size(self._sizes[number], f"{self._path}: {entry}", height, width)
+        first, last = np.searchsorted(self._sorted, (number, number + 1))
+        boxes, names, ignore = [], [], []
+        for row in self._order[first:last].tolist():
+            where = f"{self._path}: line {self._lines[row]}"
+            boxes.append(checked_box(list(self._boxes[4 * row : 4 * row + 4]), where, height, width))
+            names.append(self._names[self._labels[row]])
+            ignore.append(bool(self._ignore[row]))
+        return Objects(np.array(boxes, np.float32).reshape(-1, 4), names, np.array(ignore, bool))
+
+    def files(self, entry: str) -> tuple[Path, ...]:
+        """Its image, where it should lie, and the table."""
+        return self.image_folder / entry, self._path

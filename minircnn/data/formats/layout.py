@@ -1,0 +1,177 @@
+"""How people lay their data out: folders and files that are called after a split, lists of names, or nothing of it.
+
+Every format's `splits` says which of these it finds in a folder, as a dict from split to what opens it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from minircnn.base.errors import InputError
+from minircnn.base.files import read_bytes
+from minircnn.data.reader import Reader
+
+WHOLE = "all"  # the split of data that nobody has split
+NAMES = {
+    "train": ("train", "training", "trainset"),
+    "validation": ("validation", "valid", "val", "dev", "evaluation"),
+    "test": ("test", "testing", "testset"),
+}
+LISTS_AT_MOST = 200_000_000  # bytes
+CLASS_LISTS = ("classes.txt", "labels.txt", "class_names.txt", "obj.names", "predefined_classes.txt")
+Opener = Callable[[], Reader]
+
+
+def split_of(name: str) -> str | None:
+    """The split that a file or folder is called after: instances_val2017.json, valid, Training."""
+    words = re.split(r"[^a-z]+", unicodedata.normalize("NFC", name).casefold())
+    found = [split for split, names in NAMES.items() if set(names) & set(words)]
+    return found[0] if len(found) == 1 else None
+
+
+def folder_splits(folder: Path, whole_in: Callable[[Path], Opener | None]) -> dict[str, Opener]:
+    """The folder's own set, or those in its sub-folders that are called after splits.
+
+    whole_in : a folder → what opens the set in it, None where there is none
+    """
+    if not folder.is_dir():
+        return {}
+    found: dict[str, Opener] = {}
+    for path in sorted(folder.iterdir()):
+        split = split_of(path.name) if path.is_dir() else None
+        if split and split not in found and (opener := whole_in(path)):
+            found[split] = opener
+    if not found and (opener := whole_in(folder)):
+        found[WHOLE] = opener
+    return found
+
+
+def the_one(paths: list[Path], folder: Path) -> Path:
+    """The only one; InputError where there are several, of which any could be meant."""
+    if len(paths) > 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in paths[:4])
+        raise InputError(f"{folder}: several files ({names}) could be meant; give one of them as --data")
+    return paths[0]
+
+
+def files_below(folder: Path, suffixes: tuple[str, ...], depth: int = 8) -> Iterator[Path]:
+    """Files with one of these suffixes, by name; hidden ones aside, and links to folders not followed."""
+    inside = []
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
+    for path in entries:
+        if path.name.startswith(".") or path.name == "__MACOSX":
+            continue
+        if path.is_dir():
+            if not path.is_symlink():
+                inside.append(path)
+        elif path.suffix.lower() in suffixes:
+            yield path
+    if depth:
+        for path in inside:
+            yield from files_below(path, suffixes, depth - 1)
+
+
+def image_id(name: str) -> str:
+    """An image's name without its suffix, in NFC."""
+    path = PurePosixPath(name)
+    return unicodedata.normalize("NFC", str(path.with_suffix("") if path.name else path)).lstrip("/")
+
+
+def text_lines(path: Path) -> list[str]:
+    """Lines of a text file in UTF-8, with or without a byte order mark, or UTF-16; empty ones left out.
+
+    Raises
+    ------
+    InputError : it cannot be read, or is in another encoding
+    """
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
+def read_text(path: Path, at_most: int = LISTS_AT_MOST) -> str:
+    """A text file as `text_lines` takes it, whole."""
+    try:
+        if path.stat().st_size > at_most:
+            raise InputError(f"{path}: larger than {at_most / 1e6:g} MB, which is no list; replace it")
+        content = read_bytes(path)
+        utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        return content.decode("utf-16" if utf16 else "utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check that it is there and readable") from error
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{path}: line {line} is not UTF-8; save the file as UTF-8 (in a spreadsheet: CSV UTF-8)"
+        ) from error
+
+
+def listed_classes(*folders: Path) -> tuple[str, ...] | None:
+    """The class names of the first classes.txt, labels.txt or obj.names in these folders, one a line; None without."""
+    for folder in folders:
+        for name in CLASS_LISTS:
+            if (path := folder / name).is_file():
+                names = [line for line in text_lines(path) if line not in ("__ignore__", "_background_")]
+                return check_names(names, str(path))
+    return None
+
+
+def check_names(names: Iterable[object], where: str) -> tuple[str, ...]:
+    """The names in NFC; InputError unless there is one, and each is a text and stands once."""
+    found = []
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"{where}: {name!r} is no name of a class; write a text")
+        found.append(unicodedata.normalize("NFC", name.strip()))
+    if twice := {name for name in found if found.count(name) > 1}:
+        raise InputError(f"{where}: the class {min(twice)!r} stands twice; give every class its own name")
+    if not found:
+        raise InputError(f"{where}: names no class; write one a line")
+    return tuple(found)
+
+
+def chosen(entries: Sequence[str], list_file: Path) -> list[str]:
+    """Those of the entries that a list names: by id, path or file name, one a line, as tools for VOC and YOLO write it.
+
+    Raises
+    ------
+    InputError : a line names none of them, or several
+    """
+    ids = {image_id(entry): entry for entry in entries} | {entry: entry for entry in entries}
+    by_end: dict[str, list[str]] = {}
+    for entry in entries:
+        by_end.setdefault(PurePosixPath(image_id(entry)).name, []).append(entry)
+    found: dict[str, None] = {}
+    for line in text_lines(list_file):
+        name = unicodedata.normalize("NFC", line.replace("\\", "/")).removeprefix("./")
+        stem = image_id(name)
+        entry = ids.get(name) or ids.get(stem) or ""
+        if not entry:
+            parts = PurePosixPath(stem).parts
+            alike = [e for e in by_end.get(parts[-1], []) if _ends_alike(PurePosixPath(image_id(e)).parts, parts)]
+            if len(alike) != 1:
+                many = "several images" if alike else "no image that is annotated"
+                raise InputError(f"{list_file}: {line!r} is the name of {many}; correct the line, or take it out")
+            entry = alike[0]
+        found[entry] = None
+    if not found:
+        raise InputError(f"{list_file}: names no image; write one a line")
+    return sorted(found, key=image_id)
+
+
+def _ends_alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    shared = min(len(one), len(other))
+    return one[-shared:] == other[-shared:]
+
+
+class Listed:
+    """A reader's images that a list names, as a reader."""
+
+    def __init__(self, reader: Reader, list_file: Path):
+        self._reader = reader
+        self.entries: Sequence[str] = chosen(reader.entries, list_file)
+        self.folder, self.categories, self.own_names = reader.folder, reader.categories, reader.own_names
+        self.left_out, self.image_folder = reader.left_out, reader.image_folder
+        self.image, self.objects, self.files = reader.image, reader.objects, reader.files
