@@ -56,6 +56,30 @@ def scenes(
     print(f"{images} training and {validation} validation scenes are in {out}")
 
 
+@app.command("convert")
+@one_sentence
+def convert_data(
+    path: Annotated[Path, typer.Argument(help="Folder of images and annotations, or its one annotation file.")],
+    to: Annotated[str, typer.Option(help="deepfashion2, coco, voc, yolo, csv or labelme.")],
+    out: Annotated[Path, typer.Option(help="Folder to make: new, or empty.")],
+    format: Annotated[str, typer.Option(help="Format of PATH; told from its content if absent.")] = "auto",
+    link: Annotated[bool, typer.Option("--link", help="Hard links in place of copies of the images.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip and count broken files.")] = False,
+) -> None:
+    """Write a data set in another format, images and all, and say what that format has no place for.
+
+    Example: minircnn data convert labels --to yolo --out labels-yolo
+    """
+    from minircnn.data.convert import convert
+
+    with Console() as console, on_interrupt(f"{out} is not whole; take it away before you begin again"):
+        done = convert(path, to, out, format, link=link, skip_bad=skip_bad, progress=console)
+    for sentence in done.notes:
+        print(f"note: {sentence}")
+    counts = ", ".join(f"{split} {done.images[split]} images, {done.boxes[split]} boxes" for split in done.images)
+    print(f"{out} holds {counts}, of {len(done.class_names)} classes, as {to}")
+
+
 def proposals(
     data: Annotated[Path, typer.Option(help="Folder with train/ and validation/.")],
     out: Annotated[Path, typer.Option(help="Folder that caches the proposals; give it to train --proposals.")],

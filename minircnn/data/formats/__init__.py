@@ -7,7 +7,9 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.data.formats import coco, csv_table, deepfashion2, labelme, voc, yolo
+from minircnn.data.formats.coco_writer import CocoWriter
 from minircnn.data.formats.layout import WHOLE, Opener
+from minircnn.data.formats.writing import Writers
 
 #: What `--format` calls a format → what finds its splits in a folder, each with what opens it; none where the folder
 #: holds something else.
@@ -20,6 +22,15 @@ FORMATS: dict[str, Callable[[Path], dict[str, Opener]]] = {
     "labelme": labelme.splits,
 }
 AUTO = "auto"
+#: What writes each.
+WRITERS: Writers = {
+    "deepfashion2": deepfashion2.DeepFashion2Writer,
+    "coco": CocoWriter,
+    "voc": voc.VocWriter,
+    "yolo": yolo.YoloWriter,
+    "csv": csv_table.CsvWriter,
+    "labelme": labelme.LabelMeWriter,
+}
 
 
 def check_format(name: str) -> None:
@@ -58,4 +69,4 @@ def truth_beside(image: Path, height: int, width: int) -> tuple[np.ndarray, list
     return deepfashion2.DeepFashion2.beside(image, height, width)
 
 
-__all__ = ["AUTO", "FORMATS", "WHOLE", "check_format", "find_splits", "truth_beside"]
+__all__ = ["AUTO", "FORMATS", "WHOLE", "WRITERS", "check_format", "find_splits", "truth_beside"]

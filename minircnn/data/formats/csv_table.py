@@ -5,6 +5,7 @@ Other tools' names of the columns are known (filename, xmin, …), as are tables
 """
 
 import csv
+import io
 from array import array
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.base.errors import InputError
+from minircnn.base.files import write_text
 from minircnn.data.formats.checks import check_size, checked_box
 from minircnn.data.formats.layout import (
     WHOLE,
@@ -25,6 +27,7 @@ from minircnn.data.formats.layout import (
     the_one,
 )
 from minircnn.data.formats.pictures import Pictures, in_order
+from minircnn.data.formats.writing import Annotated, place, rows
 from minircnn.data.reader import Objects
 
 COLUMNS = {
@@ -41,6 +44,7 @@ COLUMNS = {
 NEEDED = ("image", "x1", "y1", "x2", "y2", "class")
 WIDTH_AND_HEIGHT = ("w", "h", "bbox_width", "bbox_height", "box_width", "box_height")
 TRUE, FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
+FORMULA = tuple("=+-@\t\r")  # with what a spreadsheet begins to calculate
 LARGEST = 2_000_000_000  # bytes
 
 
@@ -110,7 +114,7 @@ class CsvTable:
         self._boxes, self._ignore, self._sizes = array("d"), bytearray(), dict[int, tuple[float, float]]()
         for line, cells, at in self._rows():
             where = f"{path}: line {line}"
-            if not (named := cells[at["image"]].strip()):
+            if not (named := unguarded(cells[at["image"]])):
                 raise InputError(f"{where}: names no image; write the name of its file")
             image = names.setdefault(named, len(names))
             if {"width", "height"} <= at.keys() and image not in self._sizes:
@@ -123,7 +127,7 @@ class CsvTable:
             for text in corners:
                 if not _is_number(text):
                     raise InputError(f"{where}: {text[:40]!r} stands where a coordinate should; write pixels")
-            (name,) = check_names([cells[at["class"]]], f"{where}: class")
+            (name,) = check_names([unguarded(cells[at["class"]])], f"{where}: class")
             mark = cells[at["ignore"]].strip().casefold() if "ignore" in at else ""
             if mark not in TRUE + FALSE:
                 raise InputError(f"{where}: {mark[:40]!r} stands in the column of difficult objects; write 1 or 0")
@@ -197,3 +201,45 @@ class CsvTable:
     def files(self, entry: str) -> tuple[Path, ...]:
         """Its image, where it should lie, and the table."""
         return self.image_folder / entry, self._path
+
+
+class CsvWriter:
+    """DIR/train/annotations.csv among the images, and classes.txt. What a writer has: `formats/writing.py`."""
+
+    keeps_ignore = keeps_folders = True
+
+    def __init__(self, folder: Path, class_names: Sequence[str]):
+        self._folder, self._class_names = folder, class_names
+        self._tables: dict[str, io.StringIO] = {}
+
+    def image(self, split: str, name: str) -> Path:
+        """DIR/train/…."""
+        return place(self._folder, split) / name
+
+    def add(self, split: str, image: Annotated) -> None:
+        """A row an object, or one without a box."""
+        table = self._tables.setdefault(split, io.StringIO())
+        out = csv.writer(table, lineterminator="\n")
+        if not table.tell():
+            out.writerow((*NEEDED, "difficult", *(() if image.scores is None else ("score",))))
+        blank = ("",) * (6 if image.scores is None else 7)
+        found = [(*box, guarded(name), int(ignore), *(() if score is None else (score,)))
+                 for box, name, ignore, score in rows(image)]  # fmt: skip
+        out.writerows((guarded(image.name), *row) for row in found or [blank])
+
+    def finish(self) -> None:
+        """The tables, and the order of the classes."""
+        for split, table in self._tables.items():
+            write_text(place(self._folder, split) / "annotations.csv", table.getvalue())
+        write_text(self._folder / "classes.txt", "\n".join(self._class_names) + "\n")
+
+
+def guarded(text: str) -> str:
+    """A name that a spreadsheet would take for a formula, behind an apostrophe."""
+    return f"'{text}" if text[:1] in FORMULA else text
+
+
+def unguarded(text: str) -> str:
+    """What `guarded` was given."""
+    text = text.strip()
+    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA and text[1:] else text

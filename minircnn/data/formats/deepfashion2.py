@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.base.errors import InputError
-from minircnn.base.files import read_bytes
+from minircnn.base.files import read_bytes, write_json
 from minircnn.data.formats.annotation import read_annotation
 from minircnn.data.formats.checks import read_object
 from minircnn.data.formats.folder_pair import FolderPair
 from minircnn.data.formats.layout import WHOLE, Opener, split_of
+from minircnn.data.formats.writing import Annotated, place, rows
 from minircnn.data.reader import Objects
 
 DEEPFASHION2_CLASSES = (
@@ -108,3 +109,29 @@ def category_names(path: Path) -> tuple[str, ...]:
     if not names or len(set(names)) != len(names):
         raise InputError(f'{path}: expected {{"classes": ["name", …]}} with every name once; correct the key classes')
     return tuple(names)
+
+
+class DeepFashion2Writer:
+    """image/, annos/ and classes.json. What a writer has: `minircnn/data/formats/writing.py`."""
+
+    keeps_ignore = keeps_folders = False
+
+    def __init__(self, folder: Path, class_names: Sequence[str]):
+        self._folder, self._class_names = folder, list(class_names)
+
+    def image(self, split: str, name: str) -> Path:
+        """DIR/train/image/…."""
+        return place(self._folder, split) / "image" / name
+
+    def add(self, split: str, image: Annotated) -> None:
+        """DIR/train/annos/….json."""
+        content: dict[str, object] = {"source": "user", "pair_id": 0}
+        for number, (box, name, _, score) in enumerate(rows(image), start=1):
+            item = {"category_id": self._class_names.index(name) + 1, "category_name": name, "bounding_box": box}
+            content[f"item{number}"] = item | ({} if score is None else {"score": score})
+        path = place(self._folder, split) / "annos" / Path(image.name).with_suffix(".json")
+        write_json(path, content)
+
+    def finish(self) -> None:
+        """classes.json."""
+        write_json(self._folder / "classes.json", {"classes": self._class_names})

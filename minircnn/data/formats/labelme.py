@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from minircnn.base.errors import InputError
+from minircnn.base.files import write_json, write_text
 from minircnn.data.formats.checks import check_size, checked_box, load_object, short
 from minircnn.data.formats.layout import Opener, check_names, files_below, folder_splits, listed_classes
 from minircnn.data.formats.pictures import Pictures, in_order
+from minircnn.data.formats.writing import Annotated, place, rows
 from minircnn.data.image import SUFFIXES
 from minircnn.data.reader import Objects
 
@@ -146,3 +148,31 @@ def _box(shape: dict[str, Any], form: object, where: str) -> list[float]:
         raise InputError(f"{where}: a {short(form)} of {len(points)} points has no box; draw a rectangle or a polygon")
     xs, ys = [x for x, _ in points], [y for _, y in points]
     return [min(xs), min(ys), max(xs), max(ys)]
+
+
+class LabelMeWriter:
+    """A JSON file beside each image, and labels.txt. What a writer has: `minircnn/data/formats/writing.py`."""
+
+    keeps_ignore = keeps_folders = True
+
+    def __init__(self, folder: Path, class_names: Sequence[str]):
+        self._folder, self._class_names = folder, class_names
+
+    def image(self, split: str, name: str) -> Path:
+        """DIR/train/…."""
+        return place(self._folder, split) / name
+
+    def add(self, split: str, image: Annotated) -> None:
+        """The JSON file beside it."""
+        shapes: list[dict[str, Any]] = []
+        for (x1, y1, x2, y2), name, ignore, score in rows(image):
+            flags = {"difficult": True} if ignore else {}
+            shape = {"label": name, "points": [[x1, y1], [x2, y2]], "group_id": None, "shape_type": "rectangle"}
+            shapes.append(shape | {"flags": flags} | ({} if score is None else {"score": score}))
+        content: dict = {"version": "5.0.1", "flags": {}, "shapes": shapes, "imagePath": Path(image.name).name,
+                   "imageData": None, "imageHeight": image.height, "imageWidth": image.width}  # fmt: skip
+        write_json(self.image(split, image.name).with_suffix(".json"), content)
+
+    def finish(self) -> None:
+        """labels.txt: the order of the classes, as LabelMe's own tools read it."""
+        write_text(self._folder / "labels.txt", "\n".join(("__ignore__", "_background_", *self._class_names)) + "\n")

@@ -8,14 +8,14 @@ http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
 
 import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from minircnn.base.errors import InputError
-from minircnn.base.files import read_bytes
+from minircnn.base.files import read_bytes, write_bytes, write_text
 from minircnn.data.formats.checks import MAX_BYTES, check_size, checked_box
 from minircnn.data.formats.layout import (
     WHOLE,
@@ -27,6 +27,7 @@ from minircnn.data.formats.layout import (
     listed_classes,
 )
 from minircnn.data.formats.pictures import Pictures, in_order
+from minircnn.data.formats.writing import Annotated, place, rows
 from minircnn.data.image import SUFFIXES
 from minircnn.data.reader import Objects
 
@@ -37,9 +38,9 @@ DEEPEST = 50  # elements within elements
 
 def splits(folder: Path) -> dict[str, Opener]:
     """What ImageSets/Main lists, or else folders called after splits, or the folder as a whole."""
-    for place in (*(sorted(folder.glob("VOC[0-9]*")) if folder.is_dir() else ()), folder):
-        if found := folder_splits(place, _whole_in):
-            return _by_lists(place, found[WHOLE]) if WHOLE in found else found
+    for inside in (*(sorted(folder.glob("VOC[0-9]*")) if folder.is_dir() else ()), folder):
+        if found := folder_splits(inside, _whole_in):
+            return _by_lists(inside, found[WHOLE]) if WHOLE in found else found
     return {}
 
 
@@ -170,3 +171,40 @@ def _parsed(path: Path) -> Element:
     if root.tag != "annotation":
         raise InputError(f"{path}: begins with <{root.tag[:40]}>, expected <annotation>; is it of another form?")
     return root
+
+
+class VocWriter:
+    """JPEGImages/, Annotations/ and classes.txt. What a writer has: `minircnn/data/formats/writing.py`."""
+
+    keeps_ignore = keeps_folders = True
+
+    def __init__(self, folder: Path, class_names: Sequence[str]):
+        self._folder, self._class_names = folder, class_names
+
+    def image(self, split: str, name: str) -> Path:
+        """DIR/train/JPEGImages/…."""
+        return place(self._folder, split) / "JPEGImages" / name
+
+    def add(self, split: str, image: Annotated) -> None:
+        """DIR/train/Annotations/….xml."""
+        root = Element("annotation")
+        SubElement(root, "filename").text = image.name
+        size = SubElement(root, "size")
+        for tag, value in (("width", image.width), ("height", image.height), ("depth", 3)):
+            SubElement(size, tag).text = str(value)
+        for box, name, ignore, score in rows(image):
+            item = SubElement(root, "object")
+            SubElement(item, "name").text = name
+            SubElement(item, "difficult").text = str(int(ignore))
+            if score is not None:
+                SubElement(item, "score").text = str(score)
+            corners = SubElement(item, "bndbox")
+            for tag, number, first in zip(("xmin", "ymin", "xmax", "ymax"), box, (1, 1, 0, 0), strict=True):
+                SubElement(corners, tag).text = str(number + first)
+        indent(root)
+        path = place(self._folder, split) / "Annotations" / Path(image.name).with_suffix(".xml")
+        write_bytes(path, tostring(root, encoding="utf-8") + b"\n")
+
+    def finish(self) -> None:
+        """classes.txt: the order of the classes."""
+        write_text(self._folder / "classes.txt", "\n".join(self._class_names) + "\n")

@@ -9,12 +9,12 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 
 from minircnn.base.errors import InputError
+from minircnn.base.files import write_text
 from minircnn.data.formats.checks import checked_box, short
 from minircnn.data.formats.layout import (
     WHOLE,
@@ -27,6 +27,7 @@ from minircnn.data.formats.layout import (
     text_lines,
 )
 from minircnn.data.formats.pictures import Pictures, in_order
+from minircnn.data.formats.writing import Annotated, rows
 from minircnn.data.image import SUFFIXES
 from minircnn.data.reader import Objects
 
@@ -86,14 +87,10 @@ def _of_settings(path: Path) -> dict[str, Opener]:
             continue
         places = [_place(path, root, place) for place in (value if isinstance(value, list) else [value])]
         found[split] = partial(Yolo, root, places, classes)
-    if "validation" in found and "train" in found and _same(content, KEYS):
+    values = [str(content[key]) for key in KEYS["train"] + KEYS["validation"] if content.get(key)]
+    if {"train", "validation"} <= found.keys() and len(set(values)) == 1:  # one folder, which nobody has split
         return {WHOLE: found["train"]}
     return found
-
-
-def _same(content: dict[str, Any], keys: dict[str, tuple[str, ...]]) -> bool:
-    """Whether training and validation are one folder, as in files that nobody has split."""
-    return content.get("train") == next(content[key] for key in keys["validation"] if content.get(key))
 
 
 def _place(path: Path, root: Path, value: object) -> Path:
@@ -198,6 +195,8 @@ class Yolo:
         except ValueError:
             whole = False
         polygon = len(words) >= 7 and len(words) % 2 == 1
+        if whole and len(words) == 6:  # a detection, with its score behind
+            words, values = words[:5], values[:5]
         if not whole or not (len(words) == 5 or polygon):
             raise InputError(f"{where}: {line[:60]!r}, expected five numbers: class x y width height; correct it")
         assert self.categories is not None
@@ -215,3 +214,35 @@ class Yolo:
     def files(self, entry: str) -> tuple[Path, ...]:
         """The image and its text file."""
         return self.image(entry), labels_of(self.image(entry))
+
+
+class YoloWriter:
+    """images/train, labels/train and data.yaml. What a writer has: `minircnn/data/formats/writing.py`."""
+
+    keeps_ignore, keeps_folders = False, True
+
+    def __init__(self, folder: Path, class_names: Sequence[str]):
+        self._folder, self._class_names, self._splits = folder, list(class_names), dict[str, str]()
+
+    def image(self, split: str, name: str) -> Path:
+        """DIR/images/train/…."""
+        return self._folder / "images" / split / name
+
+    def add(self, split: str, image: Annotated) -> None:
+        """DIR/labels/train/….txt, with as many digits as make the same pixels again."""
+        self._splits[{"validation": "val"}.get(split, split)] = f"images/{split}"
+        lines = []
+        for (x1, y1, x2, y2), name, _, score in rows(image):
+            parts = ((x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height,
+                     (x2 - x1) / image.width, (y2 - y1) / image.height)  # fmt: skip
+            numbers = [f"{part:.12g}" for part in parts] + ([] if score is None else [str(score)])
+            lines.append(" ".join((str(self._class_names.index(name)), *numbers)) + "\n")
+        write_text(labels_of(self.image(split, image.name)), "".join(lines))
+
+    def finish(self) -> None:
+        """data.yaml."""
+        splits = self._splits
+        if WHOLE in splits:
+            splits = {"train": splits[WHOLE], "val": splits[WHOLE]}
+        content = splits | {"names": dict(enumerate(self._class_names))}
+        write_text(self._folder / "data.yaml", yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
