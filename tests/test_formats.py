@@ -13,6 +13,7 @@ from PIL import Image
 from minircnn.base.errors import InputError
 from minircnn.data import open_samples
 from minircnn.data.formats import FORMATS, find_splits
+from minircnn.data.formats.checks import checked_box, sound_boxes
 
 WIDTH, HEIGHT = 200, 100
 
@@ -332,6 +333,26 @@ def test_content_of_two_formats_asks_which(tmp_path):
     with pytest.raises(InputError, match=r"several formats, yolo \(all\), csv \(all\); say which with --format"):
         open_samples(tmp_path, "all")
     assert told(open_samples(tmp_path, "all", "yolo")) == told(open_samples(tmp_path, "all", "csv"))
+
+
+def test_boxes_checked_at_once_are_those_checked_one_by_one(rng):
+    """`sound_boxes` against `checked_box`, on good boxes and on all that is wrong with boxes."""
+    odd = np.array([-2, -1, -0.5, 0, 0.4, 1, 1.5, 99, 100, 100.5, 101, 102, 199, 200, 201.5, np.nan, np.inf, 1e300])
+    seen = {True: 0, False: 0}
+    for _ in range(4000):
+        corners = rng.choice(odd, (int(rng.integers(0, 3)), 4))
+        try:
+            boxes = [checked_box(row, "x", HEIGHT, WIDTH) for row in corners.tolist()]
+        except InputError:
+            boxes = None
+        sound = sound_boxes(corners, HEIGHT, WIDTH)
+        if sound is None:  # boxes of at most a pixel, before the origin, are looked at one by one
+            assert boxes is None or (corners[:, 2:].max(axis=1) <= 1).any()
+        else:
+            assert boxes is not None
+            assert np.array_equal(sound, np.array(boxes, np.float32).reshape(-1, 4))
+        seen[sound is not None] += len(corners) > 0
+    assert min(seen.values()) > 100
 
 
 # What is wrong

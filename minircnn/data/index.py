@@ -133,7 +133,8 @@ class IndexBuilder:
             for category in names:
                 self._numbers.setdefault(category, len(self._numbers) + 1)
         labels = np.array([self._numbers.get(category, 0) for category in names], np.int64)
-        boxes, labels, ignore = boxes[labels > 0], labels[labels > 0], ignore[labels > 0]
+        if not (wanted := labels > 0).all():
+            boxes, labels, ignore = boxes[wanted], labels[wanted], ignore[wanted]
         self._names += os.fsencode(name)
         self._name_ends.append(len(self._names))
         self._sizes.extend((height, width))

@@ -54,7 +54,9 @@ def measure(folder: Path) -> None:
     boxes = int(samples.class_counts().sum())
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{len(samples)} images, {boxes} boxes: {seconds:.1f} s, peak {peak / 1e3:.0f} MB ({before / 1e3:.0f} before)")
+    print(
+        f"{len(samples)} images, {boxes} boxes: {seconds:.1f} s, peak {peak / 1e3:.0f} MB ({before / 1e3:.0f} before)"
+    )
 
 
 if __name__ == "__main__":

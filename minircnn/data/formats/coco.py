@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minircnn.base.errors import InputError
-from minircnn.data.formats.checks import check_size, checked_box, short
+from minircnn.data.formats.checks import check_size, checked_box, short, sound_boxes
 from minircnn.data.formats.coco_file import CocoFile, is_coco
 from minircnn.data.formats.layout import WHOLE, Opener, check_names, files_below, split_of, the_one
 from minircnn.data.formats.pictures import Pictures, in_order
@@ -137,6 +137,10 @@ class Coco:
         check_size(self._images[number][1:], f"{self._path}: image {entry}", height, width)
         first, last = np.searchsorted(self._of_image, (number, number + 1))
         rows = self._order[first:last]
+        corners = self._boxes[rows]
+        corners[:, 2:] += corners[:, :2]
+        if (sound := sound_boxes(corners, height, width)) is not None:
+            return Objects(sound, [self._names[k] for k in self._categories[rows].tolist()], self._crowd[rows])
         boxes, names, ignore, left_out = [], [], [], []
         for row in rows.tolist():
             x, y, w, h = self._boxes[row].tolist()

@@ -1,12 +1,13 @@
 """A JSON file of COCO's form, streamed: its lists one entry at a time, and never nested without end."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import ijson
+import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.files import check_regular
@@ -15,6 +16,10 @@ from minircnn.data.formats.checks import short
 SNIFFED = 200_000  # events of JSON: of a file that has not named its images by then, the form is another
 MARKS = {"images", "annotations", "categories"}
 DEEPEST = 100  # objects within objects
+CHUNK = 1 << 20  # bytes that are read at once
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STEPS = np.zeros(256, np.int8)  # of a byte outside strings: one deeper, one less deep
+_STEPS[[ord("["), ord("{")]], _STEPS[[ord("]"), ord("}")]] = 1, -1
 
 
 def is_coco(path: Path) -> bool:
@@ -59,15 +64,18 @@ class CocoFile:
     def __init__(self, path: Path):
         self._path = path
         with self._sound():
-            self._counts = _counted(path)
-        if not MARKS & self._counts.keys():
+            self._named = _looked_through(path)
+            if any(len(offsets) > 1 for offsets in self._named.values()):
+                _check_keys(path)
+        if not any(self._named.values()):
             raise InputError(f"{path}: has none of images, annotations, categories; give a file of COCO's form")
 
     def rows(self, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """(where, object) for each entry of a list at the top level."""
-        with self._sound(), _opened(self._path) as file:
-            rows = islice(ijson.items(file, f"{key}.item", use_float=True), self._counts.get(key, 0))
-            for position, row in enumerate(rows):
+        offsets = self._named[key]
+        with self._sound(), _opened(self._path) as whole:
+            file = _From(whole, offsets[0]) if len(offsets) == 1 else whole  # the last list is read alone
+            for position, row in enumerate(ijson.items(file, f"{key}.item", use_float=True, buf_size=CHUNK)):
                 where = f"{self._path}: {key}[{position}]"
                 if not isinstance(row, dict):
                     raise InputError(f"{where} is {short(row)}, expected an object; correct it")
@@ -87,30 +95,54 @@ class CocoFile:
             raise InputError(f"{self._path}: not valid JSON ({words}); write or download it again") from None
 
 
-def _counted(path: Path) -> dict[str, int]:
-    """Number of entries of each list at the top level.
+def _looked_through(path: Path) -> dict[str, list[int]]:
+    """Where the file names each of MARKS, in a string of its own: offsets in bytes, two at most.
 
-    One pass over the whole file, before anything of it is built: ValueError where it is cut short, names a list twice,
-    or is nested so deeply that building it would fill the memory.
+    ValueError where anything is nested so deeply that building it would fill the memory; nothing is built here.
     """
-    found: dict[str, int] = {}
-    depth, key = 0, ""
+    named: dict[str, list[int]] = {mark: [] for mark in sorted(MARKS)}
+    depth, open_string = 0, b""
     with _opened(path) as file:
-        for event, value in ijson.basic_parse(file, use_float=True):
-            if depth == 0 and event != "start_map":
-                raise ValueError("the top level is no object")
-            if event == "map_key":
-                if depth == 1:
-                    key = value
-                    if key in found:
-                        raise ValueError(f"the key {short(key)} stands twice")
-                    found[key] = 0
-                continue
-            if depth == 1 and key in MARKS and event not in ("start_array", "end_map", "null"):
-                raise ValueError(f"{key} is no list")
-            if depth == 2 and event not in ("end_map", "end_array"):
-                found[key] += 1
+        offset = file.tell()
+        while chunk := file.read(CHUNK):
+            text = open_string + chunk
+            bare, quote, rest = _STRING.sub(b"", text).partition(b'"')
+            open_string = quote + rest
+            for mark, offsets in named.items():
+                found = -1
+                end = len(text) - len(open_string)
+                while len(offsets) < 2 and (found := text.find(b'"%s"' % mark.encode(), found + 1, end)) >= 0:
+                    offsets.append(offset + found)
+            offset += len(text) - len(open_string)
+            if bare:
+                levels = depth + np.cumsum(_STEPS[np.frombuffer(bare, np.uint8)], dtype=np.int64)
+                if levels.max() > DEEPEST:
+                    raise ValueError(f"nested more than {DEEPEST} deep")
+                depth = int(levels[-1])
+    return named
+
+
+class _From:
+    """A file from an offset on, behind a bracket: the rest of an object as an object."""
+
+    def __init__(self, file: BinaryIO, offset: int):
+        file.seek(offset)
+        self._file, self._first = file, b"{"
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes."""
+        first, self._first = (self._first, b"") if size else (b"", self._first)
+        return first or self._file.read(size)
+
+
+def _check_keys(path: Path) -> None:
+    """ValueError where the top level has one of MARKS twice, of which the second would join the first."""
+    found: set[str] = set()
+    depth = 0
+    with _opened(path) as file:
+        for event, value in ijson.basic_parse(file, use_float=True, buf_size=CHUNK):
+            if depth == 1 and event == "map_key" and value in MARKS:
+                if value in found:
+                    raise ValueError(f"the key {short(value)} stands twice")
+                found.add(value)
             depth += _step(event)
-            if depth > DEEPEST:
-                raise ValueError(f"nested more than {DEEPEST} deep")
-    return found

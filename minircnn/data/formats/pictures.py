@@ -56,15 +56,17 @@ class Pictures:
         raise InputError(f"{where}: has no image {wanted}; add it, or take the annotation out")
 
     def _below(self, root: Path, name: str, where: str, written: str) -> Path | None:
-        path = Path(os.path.normpath(root / name))
-        if not path.absolute().is_relative_to(os.path.abspath(self._folder)):
+        path = os.path.normpath(os.path.join(root, name))
+        if ".." in name and not Path(path).absolute().is_relative_to(os.path.abspath(self._folder)):
             raise InputError(
                 f"{where}: the image {written!r} would lie outside {self._folder}; put the image into that folder, and "
                 "name it from there"
             )
-        for form in dict.fromkeys((str(path), *(unicodedata.normalize(form, str(path)) for form in ("NFC", "NFD")))):
-            if os.path.isfile(form):
-                return Path(form)
+        if os.path.isfile(path):
+            return Path(path)
+        for form in ("NFC", "NFD"):
+            if os.path.isfile(other := unicodedata.normalize(form, path)):
+                return Path(other)
         return None
 
 
