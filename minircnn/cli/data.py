@@ -1,4 +1,4 @@
-"""`minircnn data scenes` and `minircnn proposals`: what training needs on disk, made ahead of it.
+"""`minircnn data info`, `convert`, `scenes`, and `minircnn proposals`: the data, before training.
 
 Scenes are composed in `minircnn/fashion/`, proposals searched and kept in `minircnn/proposals/`.
 """
@@ -10,17 +10,30 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from minircnn.base.errors import InputError
-from minircnn.cli.console import Console, check_figures, figure, on_interrupt, one_sentence, write_figures
+from minircnn.cli.console import (
+    Console,
+    check_figures,
+    complain,
+    figure,
+    on_interrupt,
+    one_sentence,
+    padded,
+    write_figures,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
-app = typer.Typer(help="Make data sets.", no_args_is_help=True, pretty_exceptions_enable=False)
+FAULTS_SHOWN = 20
+
+app = typer.Typer(
+    help="Look at data sets, convert them, make them.", no_args_is_help=True, pretty_exceptions_enable=False
+)
 
 
 @app.callback()
 def _group() -> None:
-    """Make data sets."""
+    """Look at data sets, convert them, make them."""
 
 
 @app.command()
@@ -54,6 +67,63 @@ def scenes(
             progress=console,
         )
     print(f"{images} training and {validation} validation scenes are in {out}")
+
+
+@app.command()
+@one_sentence
+def info(
+    path: Annotated[Path, typer.Argument(help="Folder of images and annotations, or its one annotation file.")],
+    format: Annotated[str, typer.Option(help="Format of PATH; told from its content if absent.")] = "auto",
+    json: Annotated[Path | None, typer.Option(help="Write the figures here too.")] = None,
+) -> None:
+    """Look at a data set before training: format, images, boxes by class, sizes, and what is wrong with which file.
+
+    Ends with exit code 2 where a file is at fault. Example: minircnn data info labels
+    """
+    from minircnn.data.survey import survey
+
+    check_figures(json)
+    with Console() as console, on_interrupt("nothing was written"):
+        found = survey(path, format, console)
+    figures = found.to_dict()
+    write_figures(json, "data info", figures)
+    print(f"{path}: {found.format}, {len(found.class_names)} classes")
+    for name, split in figures["splits"].items():
+        boxes = sum(split["boxes"].values())
+        marked = f", {split['difficult_or_crowd']} difficult or crowd" if split["difficult_or_crowd"] else ""
+        print(f"{name}: {split['images']} images ({split['without_a_box']} without a box), {boxes} boxes{marked}")
+        for words, key, digits in (
+            ("shorter side of the images", "image_sides", 0),
+            ("side of the boxes (√area)", "box_sides", 0),
+            ("width / height of the boxes", "width_by_height", 2),
+        ):
+            if values := split[key]:
+                low, tenth, middle, most, high = (f"{value:.{digits}f}" for value in values)
+                print(
+                    f"  {padded(words, 28)} {low} to {high}, half below {middle}, a tenth below {tenth}, above {most}"
+                )
+    print_counts(figures)
+    for split in figures["splits"].values():
+        for sentence in split["left_out"]:
+            print(f"note: {sentence}")
+    for sentence in figures["remarks"]:
+        print(f"note: {sentence}")
+    faults = [sentence for split in figures["splits"].values() for sentence in split["faults"]]
+    for sentence in faults[:FAULTS_SHOWN]:
+        complain(sentence)
+    if faults:
+        more = f" ({len(faults) - FAULTS_SHOWN} more are not shown; --json has all)" * (len(faults) > FAULTS_SHOWN)
+        print(f"{len(faults)} files are at fault{more}: mend them, or train with --skip-bad")
+        raise typer.Exit(2)
+
+
+def print_counts(figures: dict) -> None:
+    """Boxes of each class, a column a split."""
+    splits = figures["splits"]
+    width = max([len(name) for name in figures["classes"]] + [5]) + 2
+    print(padded("class", width) + "".join(f"{name:>12}" for name in splits))
+    for name in figures["classes"]:
+        print(padded(name, width) + "".join(f"{split['boxes'][name]:12}" for split in splits.values()))
 
 
 @app.command("convert")
