@@ -101,6 +101,21 @@ def test_the_same_scenes_in_all_formats_train_the_same_weights(scenes, tmp_path)
             assert np.array_equal(tensor, other[key]), key
 
 
+def test_a_share_held_out_is_written_down_and_measured_again(scenes, tmp_path):
+    convert(scenes / "train", "labelme", tmp_path / "data")
+    run = tmp_path / "run"
+    done = minircnn("train", "--data", tmp_path / "data", "--split", 0.25, "--epochs", 0.5, "--out", run)
+    assert done.returncode == 0, done.stderr
+    train, validation = ((run / f"{split}.txt").read_text().split() for split in ("train", "validation"))
+    assert (len(train), len(validation)) == (6, 2)
+    assert sorted(train + validation) == [f"{i:06}" for i in range(1, 9)]
+    done = minircnn("eval", run, "--data", tmp_path / "data", "--split", run / "validation.txt")
+    assert "2 images in" in done.stdout, done.stderr
+    assert minircnn("train", "--resume", run, "--epochs", 1).returncode == 0
+    refused = minircnn("train", "--data", scenes, "--split", 0.25, "--out", tmp_path / "other")
+    assert "has a validation split of its own: leave out --split" in refused.stderr
+
+
 def test_what_a_format_has_no_place_for_is_said(source, tmp_path):
     for name in WRITERS:
         done = minircnn("data", "convert", source, "--to", name, "--out", tmp_path / name)

@@ -143,8 +143,9 @@ def survey(folder: str | Path, format: str = AUTO, progress: Progress = silent) 
     known = first.class_names if first.names_listed else _all(folder, format, names, first, progress)
     opened = {
         name: open_samples(folder, name, format, classes=known, only_known=False, skip_bad=True, progress=progress)
-        for name in names
+        for name in (names[1:] if known == first.class_names else names)
     }
+    opened = {name: opened.get(name, first) for name in names}
     if not known and not any(split.skipped for split in opened.values()):
         raise InputError(f"{folder}: not one object is annotated; label some")
     return Survey(format, known, {name: SplitSurvey.of(samples) for name, samples in opened.items()})

@@ -1,12 +1,13 @@
 """The files of a run folder.
 
 A run folder holds settings.json, log.csv, last.safetensors (to go on) and previous.safetensors (should that one be
-damaged), best.safetensors (to detect with), metrics.json, report.html, and beside them what is cached for this run:
-proposals/ and the data sets' index. While a process writes there, it holds the file `lock`.
+damaged), best.safetensors (to detect with), metrics.json, report.html, train.txt and validation.txt where --split made
+them, and beside them what is cached for this run: proposals/ and the data sets' index. While a process writes there, it
+holds the file `lock`.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -91,6 +92,10 @@ class RunFolder:
 
     def write_settings(self, settings: TrainSettings) -> None:
         write_json(self.settings, settings.to_dict())
+
+    def write_split(self, split: str, image_ids: Iterable[str]) -> None:
+        """train.txt or validation.txt: which images a share that was held out left to which split, one a line."""
+        write_text(self.path / f"{split}.txt", "".join(f"{image_id}\n" for image_id in image_ids))
 
     def read_settings(self) -> TrainSettings:
         """Settings of a run that was started before."""

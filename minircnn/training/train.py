@@ -75,6 +75,9 @@ class Training:
             folder.check_free(allowed)  # nobody else began here meanwhile
             folder.write_settings(settings)
             data = data.with_proposals(progress)
+            if settings.split is not None:
+                folder.write_split("train", data.train.image_ids())
+                folder.write_split("validation", data.validation.image_ids())
             settings = settings.resolve(len(data.train))  # which skip_bad may have made fewer
             folder.write_settings(settings)
             statistics = offset_statistics(data, settings)
