@@ -196,6 +196,14 @@ def test_yolo_in_the_layouts_that_tools_write(tmp_path):
     assert told(open_samples(tmp_path, "validation")) == expected
 
 
+def test_yolo_settings_that_name_classes_alone(tmp_path):
+    """As supervision writes data.yaml."""
+    expected = yolo(tmp_path, "images")
+    (tmp_path / "data.yaml").write_text("nc: 2\nnames: [hat, scarf]\n")
+    for folder in (tmp_path, tmp_path / "data.yaml"):
+        assert told(open_samples(folder, "all")) == expected
+
+
 def test_yolo_beside_the_images_and_in_label_studios_layout(tmp_path):
     expected = yolo(tmp_path / "one", "images")
     (tmp_path / "one" / "classes.txt").write_text("hat\nscarf\n")

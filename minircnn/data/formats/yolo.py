@@ -40,14 +40,15 @@ def splits(folder: Path) -> dict[str, Opener]:
     """What data.yaml or obj.data lists; else folders of images and of text files beside a list of classes."""
     if folder.is_file() and folder.suffix not in (".yaml", ".yml", ".data"):
         return {}
-    files = (
-        [folder] if folder.is_file() else [*folder.glob("*.y*ml"), *folder.glob("*.data")] if folder.is_dir() else []
-    )
-    for path in sorted(files):
+    for path in [folder] if folder.is_file() else sorted([*folder.glob("*.y*ml"), *folder.glob("*.data")]):
         if found := _of_settings(path):
             return found
-    if not folder.is_dir() or (names := listed_classes(folder)) is None:
-        return {}
+    names = listed_classes(folder)
+    return _laid_out(folder, names) if names else {}
+
+
+def _laid_out(folder: Path, names: tuple[str, ...]) -> dict[str, Opener]:
+    """Splits that only folders name; or the folder as a whole."""
     for inside in (folder / "images", folder):
         if found := folder_splits(inside, lambda path: _opener_of(folder, [path], names)):
             return found
@@ -90,7 +91,7 @@ def _of_settings(path: Path) -> dict[str, Opener]:
     values = [str(content[key]) for key in KEYS["train"] + KEYS["validation"] if content.get(key)]
     if {"train", "validation"} <= found.keys() and len(set(values)) == 1:  # one folder, which nobody has split
         return {WHOLE: found["train"]}
-    return found
+    return found or _laid_out(path.parent, classes)
 
 
 def _place(path: Path, root: Path, value: object) -> Path:
