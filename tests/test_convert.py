@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def source(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("source"), np.random.default_rng(3)
     for split in ("train", "validation"):
         images, annotations = [], []
-        for i, name in enumerate(("b 1.jpg", "deep/한복.png", "c.webp", "d.tar.jpg")):
+        for i, name in enumerate(("b 1.jpg", "deep/한복.png", "c.webp", "d.rf.1.jpg", "d.rf.2.jpg")):
             path = folder / split / name
             path.parent.mkdir(parents=True, exist_ok=True)
             width, height = int(rng.integers(40, 900)), int(rng.integers(40, 900))
@@ -89,10 +90,10 @@ def test_the_same_scenes_in_all_formats_train_the_same_weights(scenes, tmp_path)
         folder = tmp_path / name
         convert(scenes, name, folder, link=True)
         told[name] = [content(open_samples(folder, split)) for split in ("train", "validation")]
-        settings = TrainSettings(data=str(folder), epochs=6, images_per_step=1, lr=0.01,
+        settings = TrainSettings(data=str(folder), epochs=7, images_per_step=1, lr=0.01,
                                  proposals_folder=str(scenes / "proposals"))  # fmt: skip
         training = Training.start(RunFolder(tmp_path / "runs" / name), settings)
-        while training.step < min(50, training.steps.count):
+        for _ in range(50):
             training.steps.take()
         weights[name] = training.steps.tensors()
     assert all(other == told["deepfashion2"] for other in told.values())
@@ -116,6 +117,21 @@ def test_a_share_held_out_is_written_down_and_measured_again(scenes, tmp_path):
     assert "has a validation split of its own: leave out --split" in refused.stderr
 
 
+def test_a_run_says_what_only_validation_shows_and_what_it_was_read_as(scenes, tmp_path):
+    data = tmp_path / "data"
+    convert(scenes, "labelme", data)
+    (data / "labels.txt").unlink()
+    path = data / "validation" / "000001.json"
+    path.write_text(re.sub(r'"label": "[^"]+"', '"label": "cape"', path.read_text(), count=1))
+    done = minircnn(
+        "train", "--data", data, "--epochs", 0.3, "--proposals", scenes / "proposals", "--out", tmp_path / "r"
+    )
+    assert done.returncode == 0, done.stderr
+    words = "note: validation has classes that training lacks, whose boxes do not count: "
+    assert re.search(f"{words}.*cape", done.stdout)
+    assert json.loads((tmp_path / "r" / "settings.json").read_text())["format"] == "labelme"
+
+
 def test_what_a_format_has_no_place_for_is_said(source, tmp_path):
     for name in WRITERS:
         done = minircnn("data", "convert", source, "--to", name, "--out", tmp_path / name)
@@ -133,7 +149,7 @@ def test_whole_data_stays_whole(tmp_path, source):
         one = source / "annotations" / "instances_train.json"
         convert(one, name, tmp_path / name)
         assert list(find_splits(tmp_path / name, "auto")[1]) == ["all"]
-        assert len(open_samples(tmp_path / name, "all")) == 4
+        assert len(open_samples(tmp_path / name, "all")) == 5
 
 
 def test_wrong_requests_are_one_sentence_and_write_nothing(source, tmp_path):

@@ -5,6 +5,7 @@ What other programs document or write is rebuilt here; the expected boxes are wo
 
 import json
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -249,10 +250,9 @@ def test_csv_without_a_first_row_of_names(tmp_path):
         f"/data/imgs/img_1.jpg,83,18,199,90,cow\n/data/imgs/img_1.jpg,100,50,160,98,bird\n"
         f"{tmp_path}/elsewhere/img_2.jpg,,,,,\n"
     )
-    boxes = told(open_samples(path, "all"))
-    assert list(boxes.values()) == [[("cow", 83, 18, 199, 90, False), ("bird", 100, 50, 160, 98, False)], []] or list(
-        boxes.values()
-    ) == [[], [("cow", 83, 18, 199, 90, False), ("bird", 100, 50, 160, 98, False)]]
+    samples = open_samples(path, "all")
+    boxes = {sample.image_path.name: told(samples)[sample.image_id] for sample in samples}
+    assert boxes == {"img_1.jpg": [("cow", 83, 18, 199, 90, False), ("bird", 100, 50, 160, 98, False)], "img_2.jpg": []}
 
 
 # LabelMe
@@ -266,7 +266,8 @@ def labelme(**changes):
             {"label": "hat", "points": [[30.5, 40], [10, 20]], "group_id": None, "description": "", "flags": {},
              "shape_type": "rectangle", "mask": None},
             {"label": "scarf", "points": [[50, 50], [53, 54]], "group_id": None, "shape_type": "circle", "flags": {}},
-            {"label": "bag", "points": [[1, 2], [9, 2], [9, 30]], "group_id": 7, "shape_type": "polygon", "flags": {}},
+            {"label": "bag", "points": [[1, 2], [9, 2], [9, 30]], "group_id": 7, "shape_type": "polygon",
+             "flags": {"crowd": True}},
             {"label": "bag", "points": [[20, 5], [29, 2], [25, 44]], "group_id": 7, "shape_type": "polygon"},
             {"label": "hat", "points": [[5, 5]], "group_id": None, "shape_type": "point", "flags": {}},
             {"label": "hat", "points": [[60, 60], [80, 90]], "shape_type": "rectangle", "flags": {"difficult": True}},
@@ -278,7 +279,7 @@ def labelme(**changes):
 LABELME_TOLD = [
     ("hat", 10, 20, 30.5, 40, False),
     ("scarf", 45, 45, 55, 55, False),
-    ("bag", 1, 2, 29, 44, False),
+    ("bag", 1, 2, 29, 44, True),
     ("hat", 60, 60, 80, 90, True),
 ]
 
@@ -294,6 +295,92 @@ def test_labelme(tmp_path):
 
 
 # Splits
+
+
+@pytest.mark.parametrize("format", ["coco", "voc", "yolo", "csv", "labelme"])
+def test_names_with_dots_are_names(tmp_path, format):
+    """Roboflow calls the copies of a.jpg a_jpg.rf.<digest>.jpg: their ends are no suffixes."""
+    from minircnn.data.convert import convert
+
+    rows = "".join(f"a_jpg.rf.{digest}.jpg,{x},2,30,40,hat\n" for x, digest in enumerate(("0f", "1e", "2d")))
+    for digest in ("0f", "1e", "2d"):
+        picture(tmp_path / "csv" / f"a_jpg.rf.{digest}.jpg")
+    (tmp_path / "csv" / "x.csv").write_text(rows)
+    convert(tmp_path / "csv", format, tmp_path / format if format != "csv" else tmp_path / "again")
+    folder = tmp_path / (format if format != "csv" else "again")
+    (tmp_path / "two.txt").write_text("a_jpg.rf.2d.jpg\nsomewhere/a_jpg.rf.0f\n")
+    for split, digests in (("all", "0f 1e 2d"), (str(tmp_path / "two.txt"), "0f 2d")):
+        samples = open_samples(folder, split)
+        assert list(samples.image_ids()) == [f"a_jpg.rf.{digest}" for digest in digests.split()]
+    parts = [list(open_samples(folder, s, held_out=0.34).image_ids()) for s in ("train", "validation")]
+    assert parts == [["a_jpg.rf.1e", "a_jpg.rf.2d"], ["a_jpg.rf.0f"]]  # one choice for all formats
+
+
+def test_a_list_is_told_the_folders_apart(tmp_path):
+    for folder in ("a", "b"):
+        picture(tmp_path / folder / "1.jpg")
+    (tmp_path / "x.csv").write_text("a/1.jpg,1,2,30,40,hat\nb/1.jpg,1,2,30,40,hat\n")
+    for line, words in (("c/1.jpg", "no image"), ("1.jpg", "several images")):
+        (tmp_path / "list.txt").write_text(line)
+        with pytest.raises(InputError, match=f"is the name of {words}"):
+            open_samples(tmp_path, str(tmp_path / "list.txt"))
+    (tmp_path / "list.txt").write_text("/home/other/b/1.jpg")
+    assert list(open_samples(tmp_path, str(tmp_path / "list.txt")).image_ids()) == ["b/1"]
+
+
+def test_stray_files_of_other_kinds_do_no_harm(tmp_path, scenes):
+    picture(tmp_path / "a.jpg")
+    (tmp_path / "x.json").write_bytes(one("coco"))
+    (tmp_path / "compose.yaml").write_text("services: !reference [a, b]\n\t- x")
+    (tmp_path / "classes.txt").write_bytes(b"\xff\xfe\xff")
+    assert open_samples(tmp_path, "all").format == "coco"
+    (tmp_path / "x.json").unlink()
+    with pytest.raises(InputError, match=r"compose.yaml: not valid YAML"):
+        open_samples(tmp_path, "all")
+    copy = tmp_path / "scenes"
+    shutil.copytree(scenes, copy)
+    (copy / "annotations.json").write_bytes(one("coco"))
+    (copy / "more.csv").write_bytes(one("csv"))
+    assert open_samples(copy, "train").format == "deepfashion2"
+
+
+def test_a_list_of_classes_above_the_data_is_nobodys(tmp_path):
+    (tmp_path / "classes.txt").write_text("cat\n")
+    for format in ("voc", "csv", "labelme"):
+        write(tmp_path / format, format, one(format))
+        assert open_samples(tmp_path / format, "all").class_names == ("hat",)
+
+
+def test_yolo_settings_may_not_lead_elsewhere(tmp_path):
+    yolo(tmp_path, "images/train")
+    data = tmp_path / "data"
+    expected = yolo(data, "images/train")
+    (data / "images" / "train" / "deep" / "b.jpg").rename(data / "images" / "train" / "c.jpg")
+    (data / "data.yaml").write_text("train: ../images/train\nnames: [hat, scarf]\n")
+    assert told(open_samples(data, "train")) == {"a": expected["a"], "c": []}  # not the neighbour's
+    (data / "data.yaml").write_text("train: ../images\nnames: [hat, scarf]\n")
+    assert len(open_samples(data, "train")) == 2
+    shutil.rmtree(data / "images")
+    with pytest.raises(InputError, match=r"'../images' lies outside .*; move it there, or say `path:` in the file"):
+        open_samples(data, "train")
+    (data / "data.yaml").write_text("path: ..\ntrain: images/train\nnames: [hat, scarf]\n")
+    samples = open_samples(data, "train")
+    assert told(samples) == expected
+    assert "1 of 2 images have no text file, so nothing is on them: b.jpg" in samples.left_out[0]
+
+
+def test_yolo_keypoints_are_behind_the_box(tmp_path):
+    picture(tmp_path / "images" / "a.jpg")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.5 0.5 0.9 0.9 0.1 0.1\n")
+    (tmp_path / "data.yaml").write_text("names: [person]\nkpt_shape: [2, 2]\n")
+    assert told(open_samples(tmp_path, "all")) == {"a": [("person", 50, 25, 150, 75, False)]}
+
+
+def test_csv_cells_may_hold_lines_and_commas(tmp_path):
+    picture(tmp_path / "a, b.jpg")
+    (tmp_path / "x.csv").write_text('image,x1,y1,x2,y2,class\n"a, b.jpg",1,2,30,40,"long\nname"\n', newline="")
+    assert told(open_samples(tmp_path, "all")) == {"a, b": [("long\nname", 1, 2, 30, 40, False)]}
 
 
 def test_a_share_is_held_out_by_image(tmp_path):
@@ -312,6 +399,9 @@ def test_a_share_is_held_out_by_image(tmp_path):
     assert set(open_samples(tmp_path, "validation", held_out=0.2, split_seed=1).image_ids()) != ids["one"]
     (tmp_path / "few.txt").write_text("007.png\n./003.png\n")
     assert list(open_samples(tmp_path, str(tmp_path / "few.txt")).image_ids()) == ["003", "007"]
+    (tmp_path / "few.txt").write_text("elsewhere/007.png\ndeep/er/999.png\n")
+    with pytest.raises(InputError, match=r"few.txt: 'deep/er/999.png' is the name of no image that is annotated"):
+        open_samples(tmp_path, str(tmp_path / "few.txt"))
     for split, words in (("train", "is not split; hold a tenth out"), ("test", "has no split test; it has all")):
         with pytest.raises(InputError, match=words):
             open_samples(tmp_path, split)
@@ -418,6 +508,7 @@ def test_a_good_one_is_read(tmp_path, format):
         ("coco", one("coco").replace(b"hat", b"h\xfft"), "not valid JSON"),
         ("coco", b'{"annotations":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested more than 100 deep"),
         ("coco", b'{"images": [], "images": []}', 'the key "images" stands twice'),
+        ("coco", b'{"images": [], "x": "' + b"a" * 9_000_000, "a quotation mark is missing"),
         ("coco", one("coco", label=77), "category_id is 77, which is the id of no category"),
         ("coco", one("coco").replace(b'"image_id": 1', b'"image_id": 9'), "image_id is 9, which is the id of no image"),
         ("coco", one("coco").replace(b'"image_id": 1', b'"image_id": "1"'), 'image_id is "1", expected a whole number'),
@@ -488,7 +579,7 @@ def test_a_box_that_is_none_is_named(tmp_path, format, box):
 
 @pytest.mark.parametrize("format", ["coco", "voc", "csv", "labelme"])
 @pytest.mark.parametrize(
-    "name", ["../../secret.jpg", "..\\..\\secret.jpg", "missing.jpg", "/missing/b.jpg", "", "x" * 300]
+    "name", ["../../secret.jpg", "..\\..\\secret.jpg", "missing.jpg", "/missing/b.jpg", "", "C:\\", "x" * 300]
 )
 def test_an_image_elsewhere_or_nowhere_is_named(tmp_path, format, name):
     picture(tmp_path / "secret.jpg")

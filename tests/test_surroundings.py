@@ -270,7 +270,7 @@ def test_termination_outside_the_main_thread_is_left_to_the_program():
 
 
 def test_columns_line_up_beside_names_in_hangul():
-    from minircnn.cli.console import padded
+    from minircnn.cli.figures import padded
 
     assert padded("앵클부츠", 12) == "앵클부츠    "
     assert padded("Ankle boot", 12) == "Ankle boot  "

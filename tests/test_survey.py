@@ -1,6 +1,7 @@
 """`minircnn data info`: figures that were counted by hand, every fault named at once, what training should know."""
 
 import json
+import os
 
 import numpy as np
 from commands import assert_one_sentence, minircnn
@@ -23,11 +24,20 @@ def test_figures_by_hand_and_every_fault(tmp_path):
     write(tmp_path / "train", "b", "", (100, 300))
     write(tmp_path / "train", "c", "0 0.5 0.5 1.5 0.5\n")
     write(tmp_path / "train", "d", "9 0.5 0.5 0.5 0.5\n")
-    write(tmp_path / "val", "a", "0 0.5 0.5 0.2 0.4\n1 0.5 0.5 0.1 0.8\n")
+    write(tmp_path / "val", "a", "0 0.5 0.5 0.2 0.4\n1 0.5 0.5 0.1 0.8\n")  # the same bytes, and under another name:
+    (tmp_path / "val" / "z.png").write_bytes((tmp_path / "val" / "a.png").read_bytes())
+    (tmp_path / "val" / "z.txt").write_text("2 0.5 0.5 0.2 0.4\n")
+    write(tmp_path / "val", "other", "")
+    content = bytearray((tmp_path / "train" / "b.png").read_bytes())
+    content[60] ^= 255  # another file of the same size and time
+    (tmp_path / "val" / "b.png").write_bytes(content)
+    (tmp_path / "val" / "b.txt").write_text("")
+    for split in ("train", "val"):
+        os.utime(tmp_path / split / "b.png", (1, 1))
     done = minircnn("data", "info", tmp_path, "--json", tmp_path / "info.json")
     assert done.returncode == 2
     assert "yolo, 3 classes" in done.stdout
-    assert "2 files are at fault: mend them, or train with --skip-bad" in done.stdout
+    assert "files at fault: 2; mend them, or train with --skip-bad" in done.stdout
     assert "c.txt: object 1: '0 0.5 0.5 1.5 0.5' reaches beyond" in done.stderr
     assert "d.txt: object 1: class 9, and there are 3 names" in done.stderr
     told = json.loads((tmp_path / "info.json").read_text())
@@ -40,7 +50,7 @@ def test_figures_by_hand_and_every_fault(tmp_path):
     remarks = " ".join(told["remarks"])
     assert "no box to learn from is of the class shoe" in remarks
     assert "few boxes to learn from: hat (1), scarf (1)" in remarks
-    assert "1 images are in training and validation by name and content: a" in remarks
+    assert "learned as well, byte for byte: 2, as " in remarks
 
 
 def test_scenes_are_without_fault(scenes):

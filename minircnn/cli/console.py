@@ -1,4 +1,4 @@
-"""What commands print while they work: bars on a terminal, plain lines elsewhere; and their figures as JSON.
+"""What commands print while they work: bars on a terminal, plain lines elsewhere.
 
 Whatever a console cannot show (an old Korean or Western code page, a file name that is no UTF-8) is written in plain
 letters instead of stopping the program.
@@ -11,10 +11,8 @@ import signal
 import sys
 import threading
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -199,50 +197,3 @@ class Console:
             self.bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             print(text, flush=True)
-
-
-MADE_BY = "made_by"
-
-
-def check_figures(path: Path | None) -> None:
-    """`--json FILE`, before the work: InputError where it cannot be written, or is a file of somebody else's."""
-    from minircnn.base.files import check_target
-
-    if path is not None:
-        check_target(path, "--json", made_by="minircnn", is_own=_holds_figures)
-
-
-def _holds_figures(path: Path) -> bool:
-    from minircnn.base.files import read_json
-
-    try:
-        return MADE_BY in read_json(path, "")
-    except InputError:
-        return False
-
-
-def write_figures(path: Path | None, command: str, content: dict) -> None:
-    """`--json FILE`: the figures for other programs, written before they are printed."""
-    if path is not None:
-        from minircnn.base.files import write_json
-
-        write_json(path, {MADE_BY: f"minircnn {command}"} | content)
-
-
-def print_measures(metrics: dict) -> None:
-    """The headline figures and a line per class."""
-    print(f"mAP50 {figure(metrics['mAP50'])}   mAP75 {figure(metrics['mAP75'])}   AP {figure(metrics['AP'])}   "
-          f"VOC07 {figure(metrics['voc07_mAP'])}   ({metrics['images']} images)")  # fmt: skip
-    for name, row in metrics["per_class"].items():
-        print(f"  {padded(name, 22)} AP50 {figure(row['AP50'])}   AP75 {figure(row['AP75'])}   of {row['truths']}")
-
-
-def padded(text: str, width: int) -> str:
-    """The text with blanks up to so many columns of a terminal, in which a letter of Hangul takes two."""
-    taken = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-    return text + " " * (width - taken)
-
-
-def figure(value: float | None) -> str:
-    """Three digits, or a dash where there was nothing to measure."""
-    return "  -  " if value is None or value != value else f"{value:.3f}"

@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from minircnn.base.errors import InputError
-from minircnn.cli.console import (
-    Console,
-    check_figures,
-    complain,
-    figure,
-    on_interrupt,
-    one_sentence,
-    padded,
-    write_figures,
-)
+from minircnn.cli.console import Console, complain, on_interrupt, one_sentence
+from minircnn.cli.figures import check_figures, columns, figure, padded, write_figures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,7 +94,7 @@ def info(
                 print(
                     f"  {padded(words, 28)} {low} to {high}, half below {middle}, a tenth below {tenth}, above {most}"
                 )
-    print_counts(figures)
+    _print_counts(figures)
     for split in figures["splits"].values():
         for sentence in split["left_out"]:
             print(f"note: {sentence}")
@@ -113,14 +105,14 @@ def info(
         complain(sentence)
     if faults:
         more = f" ({len(faults) - FAULTS_SHOWN} more are not shown; --json has all)" * (len(faults) > FAULTS_SHOWN)
-        print(f"{len(faults)} files are at fault{more}: mend them, or train with --skip-bad")
+        print(f"files at fault: {len(faults)}{more}; mend them, or train with --skip-bad")
         raise typer.Exit(2)
 
 
-def print_counts(figures: dict) -> None:
+def _print_counts(figures: dict) -> None:
     """Boxes of each class, a column a split."""
     splits = figures["splits"]
-    width = max([len(name) for name in figures["classes"]] + [5]) + 2
+    width = max(columns(name) for name in ("class", *figures["classes"])) + 2
     print(padded("class", width) + "".join(f"{name:>12}" for name in splits))
     for name in figures["classes"]:
         print(padded(name, width) + "".join(f"{split['boxes'][name]:12}" for split in splits.values()))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from minircnn.cli.console import Console, check_figures, figure, on_interrupt, print_measures, write_figures
+from minircnn.cli.console import Console, on_interrupt
+from minircnn.cli.figures import check_figures, figure, print_measures, write_figures
 
 if TYPE_CHECKING:
     from minircnn.data import Samples

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from minircnn.cli.console import check_figures, write_figures
+from minircnn.cli.figures import check_figures, write_figures
 
 LARGEST_ERROR = 1e-6
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from minircnn.cli.console import check_figures, write_figures
+from minircnn.cli.figures import check_figures, write_figures
 
 if TYPE_CHECKING:
     from minircnn.explain.capture import CapturedStep

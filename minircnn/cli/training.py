@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from minircnn.base.errors import InputError
-from minircnn.cli.console import Console, Stopped, figure, on_interrupt, print_measures, this_command
+from minircnn.cli.console import Console, Stopped, on_interrupt, this_command
+from minircnn.cli.figures import figure, print_measures
 
 if TYPE_CHECKING:
     from minircnn.anchors import RPNSettings
@@ -92,9 +93,7 @@ def train(
         str | None,
         typer.Option(help="Which pixels that VGG16 expects, if it is guessed wrong: minircnn weights convert --help."),
     ] = None,
-    epochs: Annotated[
-        float | None, typer.Option(help="Times the set is seen; suits data and backbone if absent.")
-    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Times the set is seen; suits the data if absent.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate; suits the backbone if absent.")] = None,
     images_per_step: Annotated[
         int | None, typer.Option(help="Images in a minibatch; suits the backbone if absent.")

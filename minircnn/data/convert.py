@@ -2,16 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.files import check_creatable, written_whole
 from minircnn.base.progress import Progress, silent
-from minircnn.data.formats import AUTO, WRITERS, find_splits
+from minircnn.data.all_splits import open_all
+from minircnn.data.formats import AUTO, WRITERS
 from minircnn.data.formats.writing import Annotated, Writer
-from minircnn.data.samples import Samples, open_samples
+from minircnn.data.samples import Samples
 
 
 @dataclass
@@ -62,72 +64,50 @@ def convert(
         raise InputError(f"{out} is there already and not empty; choose another --out")
     if not out.exists():
         check_creatable(out)
-    format, splits = find_splits(folder, format)
-    seen = {name: open_samples(folder, name, format, skip_bad=skip_bad, progress=progress) for name in _each(splits)}
-    done = Converted(_all_names(seen))
-    writer = WRITERS[to](out, done.class_names)
-    for split, samples in seen.items():
+    names, opened = open_all(folder, format, skip_bad, progress)
+    done, writer = Converted(names), WRITERS[to](out, names)
+    for split, samples in opened.items():
         done.notes += [*samples.left_out, *samples.skipped]
         _write_split(writer, to, split, samples, done, link, progress)
     writer.finish()
     return done
 
 
-def _each(splits: dict) -> list[str]:
-    """Every split once: a folder val is also called validation."""
-    usual = [name for name in ("all", "train", "validation", "test") if name in splits]
-    return usual or list(splits)
-
-
-def _all_names(seen: dict[str, Samples]) -> tuple[str, ...]:
-    """The classes of all splits: in the order of their list where they have one, else sorted."""
-    names = dict.fromkeys(name for samples in seen.values() for name in samples.names)
-    listed = all(samples.names_listed for samples in seen.values())
-    return tuple(names if listed else sorted(names))
-
-
 def _write_split(
     writer: Writer, to: str, split: str, samples: Samples, done: Converted, link: bool, progress: Progress
 ) -> None:
     taken: set[str] = set()
-    dropped = images = boxes = 0
-    for sample, image in _annotated(samples, writer.keeps_ignore):
-        name = image.name if writer.keeps_folders else image.name.replace("/", "__")
+    written = left_out = 0
+    for number, sample in enumerate(samples, start=1):
+        name = f"{sample.image_id}{sample.image_path.suffix}"
+        name = name if writer.keeps_folders else name.replace("/", "__")
         if name in taken:
             raise InputError(f"{sample.image_path}: another image is called {name} as well; rename one of them")
         taken.add(name)
-        _copy(sample.image_path, writer.image(split, name), link)
-        writer.add(split, Annotated(name, *_rest(image)))
-        images, boxes = images + 1, boxes + len(image.boxes)
-        dropped += len(sample.boxes) - len(image.boxes)
-        progress(f"writing {split}", images, len(samples), "")
-    done.images[split], done.boxes[split] = images, boxes
-    if dropped:
-        done.notes.append(f"{split}: {dropped} difficult or crowd objects are left out, for {to} has no mark for them")
-
-
-def _annotated(samples: Samples, keeps_ignore: bool) -> "Iterator":
-    for sample in samples:
-        stays = ~sample.ignore if not keeps_ignore else slice(None)
+        stays = np.ones(len(sample.boxes), bool) if writer.keeps_ignore else ~sample.ignore
         names = [samples.class_names[label - 1] for label in sample.labels[stays].tolist()]
-        name = f"{sample.image_id}{sample.image_path.suffix}"
-        yield (
-            sample,
-            Annotated(name, sample.height, sample.width, sample.boxes[stays], names, sample.ignore[stays]),
-        )
-
-
-def _rest(image: Annotated) -> tuple:
-    return image.height, image.width, image.boxes, image.names, image.ignore
+        image = Annotated(name, sample.height, sample.width, sample.boxes[stays], names, sample.ignore[stays])
+        _copy(sample.image_path, writer.image(split, name), link)
+        writer.add(split, image)
+        written, left_out = written + len(names), left_out + int((~stays).sum())
+        progress(f"writing {split}", number, len(samples), "")
+    done.images[split], done.boxes[split] = len(samples), written
+    if left_out:
+        done.notes.append(f"{split}: {left_out} difficult or crowd objects are left out, for {to} has no mark for them")
 
 
 def _copy(source: Path, target: Path, link: bool) -> None:
-    if link:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            return os.link(source.resolve(), target)
-        except OSError:  # another disk, or one without links
-            pass
+    if link and _linked(source, target):
+        return
     with written_whole(target, "choose another --out", durable=False) as temporary:
         shutil.copyfile(source, temporary)
-    return None
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Whether a hard link could be made; not to another disk, or on one without links."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source.resolve(), target)
+    except OSError:
+        return False
+    return True

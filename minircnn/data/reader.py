@@ -47,7 +47,7 @@ class Reader(Protocol):
     categories : names of category 1, 2, …; None where the format has no list of them: they are those that occur
     own_names : whether the data names them; else they are taken for the format's own
     left_out : a sentence for each folder that holds something that is not read at all
-    entries : a key for each image, in the order of their ids: the name below `image_folder` without its suffix
+    entries : a key for each image, its id: the name below `image_folder` without its suffix; sorted
     image_folder : below which the images' names in the index are
     """
 

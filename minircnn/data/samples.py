@@ -79,10 +79,12 @@ def open_samples(
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}; give at least 1 image, or no limit")
-    reader, entries = open_split(Path(folder), split, format, held_out, split_seed)
+    told, reader, entries = open_split(Path(folder), split, format, held_out, split_seed)
     if classes is not None:
         classes = _checked(classes, reader.categories if only_known else None)
-    samples = Samples(reader, entries[:limit], classes, skip_bad, None if index is None else Path(index), progress)
+    samples = Samples(
+        told, reader, entries[:limit], classes, skip_bad, None if index is None else Path(index), progress
+    )
     if classes is not None and only_known:
         _checked(classes, reader.categories or samples.names)
     if write_index:
@@ -95,6 +97,8 @@ class Samples(Sequence[Sample]):
 
     Attributes
     ----------
+    format : str
+        What the data was read as.
     class_names : tuple of str
         Label i + 1 is class_names[i].
     own_names : bool
@@ -109,6 +113,7 @@ class Samples(Sequence[Sample]):
 
     def __init__(
         self,
+        format: str,
         reader: Reader,
         entries: Sequence[str],
         class_names: Sequence[str] | None,
@@ -116,7 +121,7 @@ class Samples(Sequence[Sample]):
         path: Path | None,
         progress: Progress,
     ):
-        self.own_names, self._image_folder = reader.own_names, reader.image_folder
+        self.format, self.own_names, self._image_folder = format, reader.own_names, reader.image_folder
         self.names_listed = reader.categories is not None
         self._to_keep: tuple[Path, str] | None = None
         kept = None

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from minircnn.base.errors import InputError
 from minircnn.data.formats import find_splits
-from minircnn.data.formats.layout import WHOLE, Listed, Opener, image_id
+from minircnn.data.formats.layout import WHOLE, Listed, Opener
 from minircnn.data.reader import Reader
 
 
 def open_split(
     folder: Path, split: str, format: str, held_out: float | None, seed: int
-) -> tuple[Reader, Sequence[str]]:
-    """What reads a split, and its entries.
+) -> tuple[str, Reader, Sequence[str]]:
+    """The format, what reads a split, and its entries.
 
     Parameters
     ----------
@@ -34,20 +34,20 @@ def open_split(
         if rest is None:
             raise InputError(f"{folder}: has no images of which {split} could name some (it has {', '.join(splits)})")
         listed = Listed(rest(), Path(split))
-        return listed, listed.entries
+        return name, listed, listed.entries
     if held_out is not None and split in ("train", "validation"):
         if rest is None or "validation" in splits:
             raise InputError(f"{folder}: has a validation split of its own: leave out --split")
         reader = rest()
-        return reader, _part(reader.entries, held_out, seed, split == "validation", folder)
+        return name, reader, _part(reader.entries, held_out, seed, split == "validation", folder)
     if split not in splits:
         raise InputError(_no_such_split(folder, name, split, splits))
     reader = splits[split]()
-    return reader, reader.entries
+    return name, reader, reader.entries
 
 
 def _part(entries: Sequence[str], share: float, seed: int, chosen: bool, folder: Path) -> list[str]:
-    """The share whose names' digests are the least, or the others."""
+    """The share whose ids' digests are the least, or the others."""
     count = max(1, round(share * len(entries)))
     if count >= len(entries):
         raise InputError(
@@ -55,7 +55,7 @@ def _part(entries: Sequence[str], share: float, seed: int, chosen: bool, folder:
         )
 
     def digest(entry: str) -> bytes:
-        return hashlib.blake2b(f"{seed} {image_id(entry)}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        return hashlib.blake2b(f"{seed} {entry}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     held = set(sorted(entries, key=digest)[:count])
     return [entry for entry in entries if (entry in held) == chosen]

@@ -3,18 +3,18 @@
 `minircnn data info` prints it. A fault is what the readers would stop at, in their own sentences.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from filecmp import cmp
 from pathlib import Path
 
 import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.progress import Progress, silent
-from minircnn.data.formats import AUTO, find_splits
-from minircnn.data.samples import Samples, open_samples
+from minircnn.data.all_splits import open_all
+from minircnn.data.formats import AUTO, WHOLE
+from minircnn.data.samples import Samples
 
-USUAL = ("all", "train", "validation", "test")
 FEW = 20  # boxes of a class, below which little can be learned of it
 QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 
@@ -28,7 +28,7 @@ class SplitSurvey:
     samples : the images that are sound
     faults : a sentence for each file that is not
     notes : a sentence for what is left out without being a fault
-    counts : (K + 1,) int, boxes of each label that count; of 0 none
+    counts : class name → how many of its boxes count
     ignored : boxes that are difficult or crowds
     empty : images without a box
     image_sides : (N, 2) int, height and width
@@ -38,7 +38,7 @@ class SplitSurvey:
     samples: Samples
     faults: tuple[str, ...]
     notes: tuple[str, ...]
-    counts: np.ndarray
+    counts: dict[str, int]
     ignored: int
     empty: int
     image_sides: np.ndarray
@@ -47,16 +47,16 @@ class SplitSurvey:
     @classmethod
     def of(cls, samples: Samples) -> "SplitSurvey":
         """Look at every sample's boxes; no image is decoded."""
-        counts, ignored, empty = np.zeros(len(samples.class_names) + 1, np.int64), 0, 0
+        ignored = empty = 0
         image_sides, box_sides = np.zeros((len(samples), 2), np.int64), [np.zeros((0, 2))]
         for row, sample in enumerate(samples):
-            boxes, labels = sample.learned()
-            counts += np.bincount(labels, minlength=len(counts))
+            boxes, _ = sample.learned()
             ignored += int(sample.ignore.sum())
             empty += len(sample.boxes) == 0
             image_sides[row] = sample.height, sample.width
             box_sides.append((boxes[:, 2:] - boxes[:, :2])[:, ::-1].astype(float))
         sides = np.concatenate(box_sides)
+        counts = dict(zip(samples.class_names, samples.class_counts()[1:].tolist(), strict=True))
         return cls(samples, samples.skipped, samples.left_out, counts, ignored, empty, image_sides, sides)
 
 
@@ -67,7 +67,7 @@ class Survey:
     Attributes
     ----------
     format : what it was read as
-    class_names : K names; `counts` of every split are in their order
+    class_names : of all splits
     splits : by name
     """
 
@@ -80,26 +80,35 @@ class Survey:
         found = []
         if "train" in self.splits and "validation" not in self.splits:
             found.append("there is no validation split: train with --split 0.1, or add one")
-        if "all" in self.splits:
+        if WHOLE in self.splits:
             found.append("nobody has split the images: train with --split 0.1, or lay them out as docs/data.md says")
-        learned = self.splits.get("train") or self.splits.get("all") or next(iter(self.splits.values()))
-        pairs = list(zip(self.class_names, learned.counts[1:].tolist(), strict=True))
+        learned = self.splits.get("train") or self.splits.get(WHOLE) or next(iter(self.splits.values()))
+        pairs = [(name, learned.counts.get(name, 0)) for name in self.class_names]
         if none := [name for name, count in pairs if count == 0]:
             found.append(f"no box to learn from is of the class {', '.join(none)}")
         if few := [f"{name} ({count})" for name, count in pairs if 0 < count < FEW]:
             found.append(f"few boxes to learn from: {', '.join(few)}; below {FEW} little can be learned of a class")
-        if len(names := self._shared()) > 0:
-            found.append(f"{len(names)} images are in training and validation by name and content: {names[0]}, …")
+        if shared := self._shared():
+            one, other = shared[0]
+            found.append(
+                f"images of the validation split that are learned as well, byte for byte: {len(shared)}, as {other} "
+                f"and {one}; take them out of one of the two"
+            )
         return found
 
-    def _shared(self) -> list[str]:
-        """Images of both splits: what is measured on them says nothing."""
+    def _shared(self) -> list[tuple[Path, Path]]:
+        """Files of training and validation with the same content: what is measured on them says nothing."""
         if not {"train", "validation"} <= self.splits.keys():
             return []
-        one, other = (self.splits[name].samples for name in ("train", "validation"))
-        seen = set(zip(one.image_ids(), one.digests().tolist(), strict=True))
-        both = zip(other.image_ids(), other.digests().tolist(), strict=True)
-        return sorted(name for name, digest in both if (name, digest) in seen)
+        sizes: dict[int, list[Path]] = {}
+        for sample in self.splits["train"].samples:
+            sizes.setdefault(sample.image_path.stat().st_size, []).append(sample.image_path)
+        found = []
+        for sample in self.splits["validation"].samples:
+            alike = sizes.get(sample.image_path.stat().st_size, [])
+            if same := next((path for path in alike if cmp(path, sample.image_path, shallow=False)), None):
+                found.append((same, sample.image_path))
+        return found
 
     def to_dict(self) -> dict:
         """JSON-ready."""
@@ -111,7 +120,7 @@ class Survey:
                 name: {
                     "images": len(split.samples),
                     "without_a_box": split.empty,
-                    "boxes": dict(zip(self.class_names, split.counts[1:].tolist(), strict=True)),
+                    "boxes": {key: split.counts.get(key, 0) for key in self.class_names},
                     "difficult_or_crowd": split.ignored,
                     "image_sides": quantiles(split.image_sides.min(axis=1)) if len(split.samples) else None,
                     "box_sides": quantiles(np.sqrt(split.box_sides.prod(axis=1))),
@@ -136,24 +145,8 @@ def survey(folder: str | Path, format: str = AUTO, progress: Progress = silent) 
     ------
     InputError : the data is of no format, or the list of its classes or of its images is broken
     """
-    folder = Path(folder)
-    format, found = find_splits(folder, format)
-    names = [name for name in USUAL if name in found] or list(found)
-    first = open_samples(folder, names[0], format, skip_bad=True, progress=progress)
-    known = first.class_names if first.names_listed else _all(folder, format, names, first, progress)
-    opened = {
-        name: open_samples(folder, name, format, classes=known, only_known=False, skip_bad=True, progress=progress)
-        for name in (names[1:] if known == first.class_names else names)
-    }
-    opened = {name: opened.get(name, first) for name in names}
-    if not known and not any(split.skipped for split in opened.values()):
+    names, opened = open_all(Path(folder), format, skip_bad=True, progress=progress)
+    if not names and not any(samples.skipped for samples in opened.values()):
         raise InputError(f"{folder}: not one object is annotated; label some")
-    return Survey(format, known, {name: SplitSurvey.of(samples) for name, samples in opened.items()})
-
-
-def _all(folder: Path, format: str, splits: Iterable[str], first: Samples, progress: Progress) -> tuple[str, ...]:
-    """The classes that occur in any split, sorted."""
-    seen = set(first.names)
-    for split in list(splits)[1:]:
-        seen |= set(open_samples(folder, split, format, skip_bad=True, progress=progress).names)
-    return tuple(sorted(seen))
+    told = next(iter(opened.values())).format
+    return Survey(told, names, {name: SplitSurvey.of(samples) for name, samples in opened.items()})

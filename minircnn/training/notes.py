@@ -30,6 +30,8 @@ def notes_on(data: TrainingData, settings: TrainSettings, model: FastRCNN, run: 
     if missing := [name for name, count in zip(data.class_names, counts[1:], strict=True) if count == 0]:
         names = ", ".join(missing)
         notes.append(f"not one box in {settings.data}/train is of these classes, so they cannot be learned: {names}")
+    if settings.classes is None and (others := sorted(set(data.validation.names) - set(data.class_names))):
+        notes.append(f"validation has classes that training lacks, whose boxes do not count: {', '.join(others)}")
     if words := _unreached(data, settings) if data.cache else _beyond_the_anchors(data, model):
         notes.append(words)
     notes += data.cache.notes if data.cache else []

@@ -65,6 +65,7 @@ class Training:
         folder.check_free(allowed)
         settings = settings.rooted()
         data = TrainingData.read(settings, folder.path, progress)
+        settings = replace(settings, format=data.train.format)
         settings = replace(settings, frozen_blocks=settings.resolve(len(data.train)).frozen_blocks)
         beginning = first_model(settings, data.class_names, np.random.default_rng(settings.seed))
         model = beginning.model

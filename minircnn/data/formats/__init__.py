@@ -49,8 +49,14 @@ def find_splits(folder: Path, format: str) -> tuple[str, dict[str, Opener]]:
     check_format(format)
     if not folder.exists():
         raise InputError(f"{folder}: no such folder; give one that holds images and their annotations")
-    tried = FORMATS if format == AUTO else {format: FORMATS[format]}
-    found = {name: splits for name, find in tried.items() if (splits := find(folder))}
+    faults: list[InputError] = []
+    if format != AUTO:
+        found = {format: FORMATS[format](folder)}
+    else:
+        found, faults = _found(folder)
+    found = {name: splits for name, splits in found.items() if splits}
+    if not found and faults:
+        raise faults[0]
     if len(found) > 1:
         kinds = ", ".join(f"{name} ({', '.join(splits)})" for name, splits in found.items())
         raise InputError(f"{folder}: holds annotations of several formats, {kinds}; say which with --format")
@@ -62,6 +68,25 @@ def find_splits(folder: Path, format: str) -> tuple[str, dict[str, Opener]]:
         wanted = ", ".join(FORMATS) if format == AUTO else format
         raise InputError(f"{folder}: no annotations that are read as {wanted} ({there}); see docs/data.md")
     return next(iter(found.items()))
+
+
+def _found(folder: Path) -> tuple[dict[str, dict[str, Opener]], list[InputError]]:
+    """What each format finds in a folder, and what is wrong with what others would have read.
+
+    image/ beside annos/ is nobody else's layout: other files in such a folder are no matter. One of the two alone is
+    DeepFashion2's where nothing else is found.
+    """
+    if whole := deepfashion2.splits(folder):
+        return {"deepfashion2": whole}, []
+    found, faults = dict[str, dict[str, Opener]](), list[InputError]()
+    for name, find in FORMATS.items():
+        try:
+            found[name] = find(folder)
+        except InputError as fault:  # a stray data.yaml is no matter where the labels are another format's
+            faults.append(fault)
+    if not any(found.values()) and not faults:
+        found["deepfashion2"] = deepfashion2.splits(folder, half=True)
+    return found, faults
 
 
 def truth_beside(image: Path, height: int, width: int) -> tuple[np.ndarray, list[str]] | None:

@@ -18,7 +18,7 @@ from minircnn.base.errors import InputError
 from minircnn.data.formats.checks import check_size, checked_box, short, sound_boxes
 from minircnn.data.formats.coco_file import CocoFile, is_coco
 from minircnn.data.formats.layout import WHOLE, Opener, check_names, files_below, split_of, the_one
-from minircnn.data.formats.pictures import Pictures, in_order
+from minircnn.data.formats.pictures import Pictures, by_id
 from minircnn.data.reader import Objects
 
 
@@ -91,10 +91,11 @@ class Coco:
         if empty:
             shown = ", ".join(repr(numbers[n]) for n in empty)
             self.left_out += (f"{path}: {shown} has no object and is the supercategory of others: left out",)
-        by_name = {name: number for number, (name, _, _) in self._images.items()}
-        self.entries: Sequence[str] = in_order([name for name, _, _ in self._images.values()], str(path))
-        self._number_of = by_name
-        self._pictures = Pictures(folder, _roots(path, folder, self.entries[0]))
+        numbers_of = {name: number for number, (name, _, _) in self._images.items()}
+        names_of = by_id([name for name, _, _ in self._images.values()], str(path))
+        self._number_of = {entry: numbers_of[name] for entry, name in names_of.items()}
+        self.entries: Sequence[str] = list(names_of)
+        self._pictures = Pictures(folder, _roots(path, folder, next(iter(names_of.values()))))
         self.image_folder = self._pictures.roots[0]
 
     @staticmethod
@@ -129,7 +130,7 @@ class Coco:
 
     def image(self, entry: str) -> Path:
         """file_name, below the images' folder."""
-        return self._pictures.path(entry, str(self._path))
+        return self._pictures.path(self._images[self._number_of[entry]][0], str(self._path))
 
     def objects(self, entry: str, height: int, width: int) -> Objects:
         """The annotations with its image_id."""
@@ -156,7 +157,7 @@ class Coco:
 
     def files(self, entry: str) -> tuple[Path, ...]:
         """Its image, where it should lie, and the JSON file."""
-        return self.image_folder / entry, self._path
+        return self.image_folder / self._images[self._number_of[entry]][0], self._path
 
 
 def _around(segmentation: object) -> list[float] | None:

@@ -17,6 +17,7 @@ SNIFFED = 200_000  # events of JSON: of a file that has not named its images by 
 MARKS = {"images", "annotations", "categories"}
 DEEPEST = 100  # objects within objects
 CHUNK = 1 << 20  # bytes that are read at once
+LONGEST = 8_000_000  # bytes of a string; RLE masks of a whole image have some thousands
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _STEPS = np.zeros(256, np.int8)  # of a byte outside strings: one deeper, one less deep
 _STEPS[[ord("["), ord("{")]], _STEPS[[ord("]"), ord("}")]] = 1, -1
@@ -108,6 +109,8 @@ def _looked_through(path: Path) -> dict[str, list[int]]:
             text = open_string + chunk
             bare, quote, rest = _STRING.sub(b"", text).partition(b'"')
             open_string = quote + rest
+            if len(open_string) > LONGEST:
+                raise ValueError(f"a string of more than {LONGEST // 1_000_000} MB: a quotation mark is missing")
             for mark, offsets in named.items():
                 found = -1
                 end = len(text) - len(open_string)

@@ -20,13 +20,14 @@ from minircnn.data.formats.layout import (
     WHOLE,
     Opener,
     check_names,
+    encoding_of,
     files_below,
     listed_classes,
-    read_text,
+    opened_text,
     split_of,
     the_one,
 )
-from minircnn.data.formats.pictures import Pictures, in_order
+from minircnn.data.formats.pictures import Pictures, by_id
 from minircnn.data.formats.writing import Annotated, place, rows
 from minircnn.data.reader import Objects
 
@@ -45,7 +46,6 @@ NEEDED = ("image", "x1", "y1", "x2", "y2", "class")
 WIDTH_AND_HEIGHT = ("w", "h", "bbox_width", "bbox_height", "box_width", "box_height")
 TRUE, FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
 FORMULA = tuple("=+-@\t\r")  # with what a spreadsheet begins to calculate
-LARGEST = 2_000_000_000  # bytes
 
 
 def splits(folder: Path) -> dict[str, Opener]:
@@ -65,11 +65,9 @@ def splits(folder: Path) -> dict[str, Opener]:
 
 
 def _is_table(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(4096)
-    utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    lines = head.decode("utf-16" if utf16 else "utf-8-sig", "replace").splitlines()
-    return bool(lines) and _columns(next(csv.reader([lines[0]], delimiter=_delimiter(lines[0])))) is not None
+    with path.open(encoding=encoding_of(path), errors="replace") as file:
+        line = file.readline(4096)
+    return bool(line.strip()) and _columns(next(csv.reader([line], delimiter=_delimiter(line)))) is not None
 
 
 def _delimiter(line: str) -> str:
@@ -138,11 +136,12 @@ class CsvTable:
             self._ignore.append(mark in TRUE)
         if not names:
             raise InputError(f"{path}: holds no row; write one an object: image,x1,y1,x2,y2,class")
-        self.categories = listed_classes(path.parent, folder, path.parent.parent)
+        self.categories = listed_classes(path.parent) or listed_classes(folder)
         if self.categories is not None and (others := self._texts.keys() - set(self.categories)):
             raise InputError(f"{path}: {min(others)!r} is not in the list of classes beside it; add it there")
-        self._numbers = names
-        self.entries: Sequence[str] = in_order(list(names), str(path))
+        self._names_of = by_id(names, str(path))
+        self._numbers = {entry: names[name] for entry, name in self._names_of.items()}
+        self.entries: Sequence[str] = list(self._names_of)
         order = np.argsort(np.array(self._of, np.int32), kind="stable")
         self._order, self._sorted = order, np.array(self._of, np.int32)[order]
         self._names = list(self._texts)
@@ -152,25 +151,26 @@ class CsvTable:
 
     def _rows(self) -> Iterator[tuple[int, list[str], dict[str, int]]]:
         """(line, cells, column → position) for each row that is not empty."""
-        text = read_text(self._path, LARGEST)
-        lines = text.splitlines()
-        if not lines:
-            raise InputError(f"{self._path}: is empty; write one row an object: image,x1,y1,x2,y2,class")
-        reader = csv.reader(lines, delimiter=_delimiter(lines[0]), strict=True)
         at: dict[str, int] | None = None
-        try:
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if at is None:
-                    at = self._meaning(cells)
-                    if not _is_number(cells[at["x1"]]) and cells[at["x1"]].strip():
+        with opened_text(self._path) as file:
+            if not (first := file.readline()):
+                raise InputError(f"{self._path}: is empty; write one row an object: image,x1,y1,x2,y2,class")
+            file.seek(0)
+            reader = csv.reader(file, delimiter=_delimiter(first), strict=True)
+            try:
+                for cells in reader:
+                    if not any(cell.strip() for cell in cells):
                         continue
-                if len(cells) <= max(at.values()):
-                    raise InputError(f"{self._path}: line {reader.line_num} has {len(cells)} cells, too few; fill them")
-                yield reader.line_num, cells, at
-        except csv.Error as error:
-            raise InputError(f"{self._path}: line {reader.line_num} is no CSV ({error}); correct it") from None
+                    if at is None:
+                        at = self._meaning(cells)
+                        if not _is_number(cells[at["x1"]]) and cells[at["x1"]].strip():
+                            continue
+                    if len(cells) <= max(at.values()):
+                        where = f"{self._path}: line {reader.line_num}"
+                        raise InputError(f"{where} has {len(cells)} cells, too few; fill them")
+                    yield reader.line_num, cells, at
+            except csv.Error as error:
+                raise InputError(f"{self._path}: line {reader.line_num} is no CSV ({error}); correct it") from None
 
     def _meaning(self, cells: list[str]) -> dict[str, int]:
         if (found := _columns(cells)) is not None:
@@ -182,7 +182,7 @@ class CsvTable:
 
     def image(self, entry: str) -> Path:
         """The image of that name, below the table's folder."""
-        return self._pictures.path(entry, str(self._path))
+        return self._pictures.path(self._names_of[entry], str(self._path))
 
     def objects(self, entry: str, height: int, width: int) -> Objects:
         """Its rows."""
@@ -200,7 +200,7 @@ class CsvTable:
 
     def files(self, entry: str) -> tuple[Path, ...]:
         """Its image, where it should lie, and the table."""
-        return self.image_folder / entry, self._path
+        return self.image_folder / self._names_of[entry], self._path
 
 
 class CsvWriter:

@@ -26,19 +26,23 @@ DEEPFASHION2_CLASSES = (
 )  # fmt: skip
 
 
-def splits(folder: Path) -> dict[str, Opener]:
-    """What folders of this layout there are: DIR/train, DIR/validation, …, or DIR itself, each with image/, annos/."""
+def splits(folder: Path, half: bool = False) -> dict[str, Opener]:
+    """What folders of this layout there are: DIR/train, DIR/validation, …, or DIR itself, each with image/, annos/.
+
+    half : those as well that have one of the two, of which the reader says which is missing
+    """
     if not folder.is_dir():
         return {}
+    enough = any if half else all
+
+    def _looks_so(path: Path) -> bool:
+        return enough((path / name).is_dir() for name in ("image", "annos"))
+
     found = {path.name: path for path in sorted(folder.iterdir()) if _looks_so(path)}
     found |= {split: path for name, path in found.items() if (split := split_of(name)) and split not in found}
     if not found and _looks_so(folder):
         found[WHOLE] = folder
     return {split: partial(DeepFashion2, path) for split, path in found.items()}
-
-
-def _looks_so(path: Path) -> bool:
-    return (path / "image").is_dir() or (path / "annos").is_dir()
 
 
 class DeepFashion2:

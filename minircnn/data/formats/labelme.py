@@ -16,10 +16,9 @@ import numpy as np
 from minircnn.base.errors import InputError
 from minircnn.base.files import write_json, write_text
 from minircnn.data.formats.checks import check_size, checked_box, load_object, short
-from minircnn.data.formats.layout import Opener, check_names, files_below, folder_splits, listed_classes
-from minircnn.data.formats.pictures import Pictures, in_order
+from minircnn.data.formats.layout import Opener, check_names, files_below, folder_splits, image_id, listed_classes
+from minircnn.data.formats.pictures import Pictures, beside
 from minircnn.data.formats.writing import Annotated, place, rows
-from minircnn.data.image import SUFFIXES
 from minircnn.data.reader import Objects
 
 FLAGS = ("difficult", "ignore", "crowd")
@@ -59,15 +58,15 @@ class LabelMe:
 
     def __init__(self, folder: Path):
         self.folder = self.image_folder = folder
-        self.categories = listed_classes(folder, folder.parent)
+        self.categories = listed_classes(folder)
         self._annotations = {
-            path.relative_to(folder).with_suffix("").as_posix(): path for path in files_below(folder, (".json",))
+            image_id(path.relative_to(folder).as_posix()): path for path in files_below(folder, (".json",))
         }
-        self.entries: Sequence[str] = in_order(list(self._annotations), str(folder))
-        images = [path.relative_to(folder) for path in files_below(folder, SUFFIXES)]
-        self._beside = {path.with_suffix("").as_posix(): path.as_posix() for path in images}
+        self.entries: Sequence[str] = sorted(self._annotations)
+        self._beside = beside(folder)
+        self._last: tuple[Path, dict[str, Any]] | None = None
         names = {Path(key).name for key in self._annotations}
-        alone = [path.as_posix() for path in images if path.stem not in names]
+        alone = [name for entry, name in self._beside.items() if Path(entry).name not in names]
         self.left_out: tuple[str, ...] = ()
         if alone:
             shown = ", ".join(alone[:5]) + (", …" if len(alone) > 5 else "")
@@ -112,8 +111,8 @@ class LabelMe:
             key = (name, group) if isinstance(group, int | str) else number
             box, flags = _box(shape, form, where), shape.get("flags")
             hard = isinstance(flags, dict) and any(flags.get(flag) is True for flag in FLAGS)
-            if key in corners:
-                one = corners[key]
+            if key in corners:  # of one object, which is difficult where a part of it is
+                one, hard = corners[key], hard or of[key][1]
                 box = [*map(min, one[:2], box[:2]), *map(max, one[2:], box[2:])]
             corners[key], of[key] = box, (name, hard, where)
         boxes = [checked_box(box, f"{of[key][2]}: points", height, width) for key, box in corners.items()]
@@ -129,7 +128,10 @@ class LabelMe:
         return self.folder / self._beside.get(entry, entry), self._annotations[entry]
 
     def _read(self, path: Path) -> dict[str, Any]:
-        return load_object(path, "shapes and imagePath, as LabelMe writes it")
+        """The annotation; the last one is kept, for it is asked for its image and for its shapes."""
+        if self._last is None or self._last[0] != path:
+            self._last = (path, load_object(path, "shapes and imagePath, as LabelMe writes it"))
+        return self._last[1]
 
 
 def _box(shape: dict[str, Any], form: object, where: str) -> list[float]:

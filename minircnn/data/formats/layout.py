@@ -6,10 +6,13 @@ Every format's `splits` says which of these it finds in a folder, as a dict from
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 
 from minircnn.base.errors import InputError
-from minircnn.base.files import read_bytes
+from minircnn.base.files import check_regular
+from minircnn.data.image import SUFFIXES
 from minircnn.data.reader import Reader
 
 WHOLE = "all"  # the split of data that nobody has split
@@ -18,7 +21,6 @@ NAMES = {
     "validation": ("validation", "valid", "val", "dev", "evaluation"),
     "test": ("test", "testing", "testset"),
 }
-LISTS_AT_MOST = 200_000_000  # bytes
 CLASS_LISTS = ("classes.txt", "labels.txt", "class_names.txt", "obj.names", "predefined_classes.txt")
 Opener = Callable[[], Reader]
 
@@ -76,43 +78,62 @@ def files_below(folder: Path, suffixes: tuple[str, ...], depth: int = 8) -> Iter
 
 
 def image_id(name: str) -> str:
-    """An image's name without its suffix, in NFC."""
+    """An image's name without its suffix, in NFC. Of a name only: a.b.jpg is a.b, which is not to be cut again."""
     path = PurePosixPath(name)
     return unicodedata.normalize("NFC", str(path.with_suffix("") if path.name else path)).lstrip("/")
 
 
 def text_lines(path: Path) -> list[str]:
-    """Lines of a text file in UTF-8, with or without a byte order mark, or UTF-16; empty ones left out.
+    """Lines of a text file as `opened_text` takes it; empty ones left out."""
+    with opened_text(path) as file:
+        return [line.strip() for line in file if line.strip()]
+
+
+@contextmanager
+def opened_text(path: Path) -> Iterator[TextIO]:
+    """A text file in UTF-8, with or without a byte order mark, or UTF-16.
 
     Raises
     ------
-    InputError : it cannot be read, or is in another encoding
+    InputError : it cannot be read, or is in another encoding; also while the block reads from it
     """
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
-
-
-def read_text(path: Path, at_most: int = LISTS_AT_MOST) -> str:
-    """A text file as `text_lines` takes it, whole."""
     try:
-        if path.stat().st_size > at_most:
-            raise InputError(f"{path}: larger than {at_most / 1e6:g} MB, which is no list; replace it")
-        content = read_bytes(path)
-        utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-        return content.decode("utf-16" if utf16 else "utf-8-sig")
+        check_regular(path)
+        with path.open(encoding=encoding_of(path), newline="") as file:
+            yield file
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check that it is there and readable") from error
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
+    except UnicodeError as error:
         raise InputError(
-            f"{path}: line {line} is not UTF-8; save the file as UTF-8 (in a spreadsheet: CSV UTF-8)"
+            f"{path}: line {_undecodable(path)} is not UTF-8; save the file as UTF-8 (in a spreadsheet: CSV UTF-8)"
         ) from error
 
 
-def listed_classes(*folders: Path) -> tuple[str, ...] | None:
-    """The class names of the first classes.txt, labels.txt or obj.names in these folders, one a line; None without."""
-    for folder in folders:
+def encoding_of(path: Path) -> str:
+    """UTF-16 where its mark stands at the beginning, else UTF-8."""
+    with path.open("rb") as file:
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _undecodable(path: Path) -> int:
+    """The first line that is no UTF-8, from 1."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeError:
+                return number
+    return 1
+
+
+def listed_classes(folder: Path) -> tuple[str, ...] | None:
+    """The class names of the first classes.txt, labels.txt or obj.names in a folder, one a line; None without.
+
+    Of a folder that is called after a split they may stand in the one above, for all its splits.
+    """
+    for place in (folder, folder.parent) if split_of(folder.name) else (folder,):
         for name in CLASS_LISTS:
-            if (path := folder / name).is_file():
+            if (path := place / name).is_file():
                 names = [line for line in text_lines(path) if line not in ("__ignore__", "_background_")]
                 return check_names(names, str(path))
     return None
@@ -135,35 +156,36 @@ def check_names(names: Iterable[object], where: str) -> tuple[str, ...]:
 def chosen(entries: Sequence[str], list_file: Path) -> list[str]:
     """Those of the entries that a list names: by id, path or file name, one a line, as tools for VOC and YOLO write it.
 
+    entries : ids, sorted
+
     Raises
     ------
     InputError : a line names none of them, or several
     """
-    ids = {image_id(entry): entry for entry in entries} | {entry: entry for entry in entries}
+    ids = set(entries)
     by_end: dict[str, list[str]] = {}
     for entry in entries:
-        by_end.setdefault(PurePosixPath(image_id(entry)).name, []).append(entry)
-    found: dict[str, None] = {}
+        by_end.setdefault(entry.rpartition("/")[2], []).append(entry)
+    found = set()
     for line in text_lines(list_file):
         name = unicodedata.normalize("NFC", line.replace("\\", "/")).removeprefix("./")
-        stem = image_id(name)
-        entry = ids.get(name) or ids.get(stem) or ""
-        if not entry:
-            parts = PurePosixPath(stem).parts
-            alike = [e for e in by_end.get(parts[-1], []) if _ends_alike(PurePosixPath(image_id(e)).parts, parts)]
-            if len(alike) != 1:
-                many = "several images" if alike else "no image that is annotated"
-                raise InputError(f"{list_file}: {line!r} is the name of {many}; correct the line, or take it out")
-            entry = alike[0]
-        found[entry] = None
+        stem = image_id(name) if PurePosixPath(name).suffix.lower() in SUFFIXES else name
+        alike = [next((known for known in (name, stem) if known in ids), "")]
+        if not alike[0]:
+            alike = [entry for entry in by_end.get(stem.rpartition("/")[2], []) if _ends_alike(entry, stem)]
+        if len(alike) != 1:
+            many = "several images" if alike else "no image that is annotated"
+            raise InputError(f"{list_file}: {line!r} is the name of {many}; correct the line, or take it out")
+        found.add(alike[0])
     if not found:
         raise InputError(f"{list_file}: names no image; write one a line")
-    return sorted(found, key=image_id)
+    return sorted(found)
 
 
-def _ends_alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    shared = min(len(one), len(other))
-    return one[-shared:] == other[-shared:]
+def _ends_alike(one: str, other: str) -> bool:
+    """Whether one path is the end of the other."""
+    longer, shorter = sorted((one.split("/"), other.split("/")), key=len, reverse=True)
+    return longer[-len(shorter) :] == shorter
 
 
 class Listed:

@@ -3,11 +3,12 @@
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from minircnn.base.errors import InputError
-from minircnn.data.formats.layout import image_id
+from minircnn.data.formats.layout import files_below, image_id
+from minircnn.data.image import SUFFIXES
 
 _ABSOLUTE = re.compile(r"(file://|[A-Za-z]:/|/)")
 
@@ -41,18 +42,14 @@ class Pictures:
         absolute = _ABSOLUTE.match(text)
         if not text.strip("./") or "\0" in text:
             raise InputError(f"{where}: names no image; write the name of its file")
-        try:
-            if absolute and os.path.isfile(plain := text.removeprefix("file://")):
-                return Path(plain)
-            parts = [part for part in text.split("/") if part and not (absolute and part.endswith(":"))]
-            ends = range(len(parts)) if absolute else (0,)
-            for start in ends:
-                for root in self.roots:
-                    if found := self._below(root, "/".join(parts[start:]), where, name):
-                        return found
-        except OSError as error:  # a name that is too long
-            raise InputError(f"{where}: its image {text[:60]!r}: {error.strerror}; correct the name") from None
-        wanted = self.roots[0] / (parts[-1] if absolute else text)
+        if absolute and os.path.isfile(plain := text.removeprefix("file://")):
+            return Path(plain)
+        parts = [part for part in text.split("/") if part and not (absolute and part.endswith(":"))]
+        for start in range(len(parts)) if absolute else (0,):
+            for root in self.roots:
+                if found := self._below(root, "/".join(parts[start:]), where, name):
+                    return found
+        wanted = self.roots[0] / ("/".join(parts[-1:]) if absolute else text)
         raise InputError(f"{where}: has no image {wanted}; add it, or take the annotation out")
 
     def _below(self, root: Path, name: str, where: str, written: str) -> Path | None:
@@ -70,8 +67,19 @@ class Pictures:
         return None
 
 
-def in_order(names: Sequence[str], where: str) -> list[str]:
-    """The images' names sorted by their ids; InputError where two have one."""
+def beside(folder: Path) -> dict[str, str]:
+    """Id → name of each image below a folder, less those of one id, of which only an annotation says which is meant."""
+    found: dict[str, str] = {}
+    several = set()
+    for path in files_below(folder, SUFFIXES):
+        name = path.relative_to(folder).as_posix()
+        if found.setdefault(image_id(name), name) != name:
+            several.add(image_id(name))
+    return {key: name for key, name in found.items() if key not in several}
+
+
+def by_id(names: Iterable[str], where: str) -> dict[str, str]:
+    """Id → name of each image, in the order of the ids; InputError where two have one."""
     taken: dict[str, str] = {}
     for name in names:
         key = image_id(name.replace("\\", "/"))
@@ -79,4 +87,4 @@ def in_order(names: Sequence[str], where: str) -> list[str]:
             pair = f"{taken[key]} and {name}" if taken[key] != name else f"{name} twice"
             raise InputError(f"{where}: holds the image {pair}; give every image a name of its own")
         taken[key] = name
-    return [taken[key] for key in sorted(taken)]
+    return dict(sorted(taken.items()))

@@ -24,11 +24,11 @@ from minircnn.data.formats.layout import (
     check_names,
     files_below,
     folder_splits,
+    image_id,
     listed_classes,
 )
-from minircnn.data.formats.pictures import Pictures, in_order
+from minircnn.data.formats.pictures import Pictures, beside
 from minircnn.data.formats.writing import Annotated, place, rows
-from minircnn.data.image import SUFFIXES
 from minircnn.data.reader import Objects
 
 ANNOTATIONS, IMAGES = ("Annotations", "annotations", "xmls"), ("JPEGImages", "images", "Images")
@@ -83,16 +83,15 @@ class Voc:
 
     def __init__(self, folder: Path, annotations: Path):
         self.folder = folder
-        self.categories = listed_classes(folder, folder.parent)
+        self.categories = listed_classes(folder)
         inside = next((folder / name for name in IMAGES if (folder / name).is_dir()), None)
         self.image_folder = inside or annotations
-        self._annotations = {path.relative_to(annotations).with_suffix("").as_posix(): path
+        self._annotations = {image_id(path.relative_to(annotations).as_posix()): path
                              for path in files_below(annotations, (".xml",))}  # fmt: skip
         if not self._annotations:
             raise InputError(f"{annotations}: holds no XML file; put the annotations there")
-        images = (path.relative_to(self.image_folder) for path in files_below(self.image_folder, SUFFIXES))
-        self._images = {path.with_suffix("").as_posix(): path.as_posix() for path in images}
-        self.entries: Sequence[str] = in_order(list(self._annotations), str(annotations))
+        self._images = beside(self.image_folder)
+        self.entries: Sequence[str] = sorted(self._annotations)
         self._pictures = Pictures(folder, [self.image_folder, *dict.fromkeys((annotations, folder))])
         alone = sorted(self._images.keys() - self._annotations.keys())
         self.left_out: tuple[str, ...] = ()
