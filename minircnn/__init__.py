@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from minircnn.base.errors import InputError
-    from minircnn.detection import Detections, detect
+    from minircnn.detection import Detections, detect, detect_each
     from minircnn.losses import smooth_l1, softmax_cross_entropy
     from minircnn.models import FasterRCNN, FastRCNN, vgg16, vgg_small
     from minircnn.training.optim import SGD, StepSchedule
@@ -36,6 +36,7 @@ _HOME = {
     "SGD": "training.optim",
     "StepSchedule": "training.optim",
     "detect": "detection",
+    "detect_each": "detection",
     "load_model": "weights.model_file",
     "save_model": "weights.model_file",
     "smooth_l1": "losses",
@@ -52,6 +53,7 @@ __all__ = [
     "InputError",
     "StepSchedule",
     "detect",
+    "detect_each",
     "load_model",
     "save_model",
     "smooth_l1",

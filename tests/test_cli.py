@@ -141,6 +141,7 @@ def test_skip_bad_goes_on_and_says_what_was_skipped(scenes, tmp_path):
         (["train", "--dat", "x"], "No such option: --dat"),
         (["nonsense"], "No such command"),
         (["detect", "nowhere", "x.jpg", "--out", "found", "--score", "2"], "--score"),
+        (["detect", "nowhere", "x.jpg", "--out", "found", "--score", "best"], "a number from 0 to 1, or auto"),
         (["detect", "x" * 300, "x.jpg", "--out", "found"], "File name too long"),
         (["data", "scenes", "--out", "s", "--size", "1000000"], "size is 1000000"),
         (["data", "scenes", "--out", "s", "--images", "many"], "--images"),
@@ -200,7 +201,9 @@ def photographs(tmp_path):
 def test_detect_goes_on_past_bad_images_and_lists_them_at_the_end(model_file, photographs, tmp_path):
     (photographs / "b.webp").write_bytes((photographs / "b.webp").read_bytes()[:300])
     (photographs / "notes.txt").write_text("no image")
-    (photographs / "deeper").mkdir()
+    (photographs / "deeper" / ".thumbnails").mkdir(parents=True)
+    (photographs / "deeper" / "a.jpg").write_bytes((photographs / "a.jpg").read_bytes())
+    (photographs / "again").symlink_to("deeper")
     (photographs / "broken link.jpg").symlink_to("nowhere.jpg")
     (photographs / "no suffix").write_bytes((photographs / "a.jpg").read_bytes())
     done = minircnn("detect", model_file, photographs, tmp_path / "not there.jpg", "--out", tmp_path / "found")
@@ -211,12 +214,13 @@ def test_detect_goes_on_past_bad_images_and_lists_them_at_the_end(model_file, ph
     assert "not there.jpg is not there" in lines[0]
     assert "b.webp" in lines[1]
     assert "left out: " + str(photographs / "notes.txt") in done.stdout
-    assert "left out: " + str(photographs / "deeper") in done.stdout
     assert "left out: " + str(photographs / "broken link.jpg") in done.stdout
-    drawn = sorted(path.name for path in (tmp_path / "found").glob("*.jpg"))
-    assert drawn == ["0001-a.jpg", "0003-c.jpg", "0004-d.jpg", "0005-no suffix.jpg"]
+    assert f"left out: {photographs / 'again'} (a linked folder)" in done.stdout
+    assert f"left out: {photographs / 'deeper' / '.thumbnails'} (a hidden folder)" in done.stdout
+    drawn = sorted(path.relative_to(tmp_path / "found").as_posix() for path in (tmp_path / "found").rglob("*.jpg"))
+    assert drawn == ["0001-a.jpg", "0003-c.jpg", "0004-d.jpg", "0005-no suffix.jpg", "deeper/0006-a.jpg"]
     listed = json.loads((tmp_path / "found" / "images.json").read_text())
-    assert [row["id"] for row in listed["images"]] == [1, 3, 4, 5]
+    assert [row["id"] for row in listed["images"]] == [1, 3, 4, 5, 6]
 
 
 def test_cocos_own_loader_takes_what_detect_writes(photographs, tmp_path):

@@ -200,6 +200,35 @@ def test_voc_difficult_box_counts_neither_way():
     assert curve.precision.tolist() == [1]
 
 
+def test_the_best_point_of_all_classes_is_that_of_every_threshold_tried(rng):
+    truths = [SimpleNamespace(boxes=b, labels=rng.integers(1, 4, 5), height=100, width=100) for b in _boxes(rng, 6, 5)]
+    found = []
+    for truth in truths:
+        boxes = np.concatenate([truth.boxes + 1, _boxes(rng, 1, 4)[0]]).astype(np.float32)
+        labels = np.concatenate([truth.labels, rng.integers(1, 4, 4)])
+        found.append(SimpleNamespace(boxes=boxes, labels=labels, scores=rng.integers(1, 20, 9).astype(np.float32) / 20))
+    best = evaluate_detections(found, truths, ("a", "b", "c")).best
+    tried = {}
+    for score in np.unique(np.concatenate([image.scores for image in found])):
+        right = said = 0
+        for label in (1, 2, 3):
+            kept = [
+                SimpleNamespace(boxes=f.boxes[k], labels=f.labels[k], scores=f.scores[k])
+                for f, k in ((f, f.scores >= score) for f in found)
+            ]
+            curve = precision_recall(kept, truths, label)
+            right += round(curve.recall[-1] * curve.truths) if len(curve.recall) else 0
+            said += len(curve.scores)
+        tried[float(score)] = 2 * right / (said + 30)
+    assert best.f1 == pytest.approx(max(tried.values()))
+    assert tried[best.score] == pytest.approx(best.f1)
+
+
+def _boxes(rng, images, count):
+    corners = rng.integers(0, 60, (images, count, 2))
+    return np.concatenate([corners, corners + rng.integers(10, 40, (images, count, 2))], axis=2).astype(np.float32)
+
+
 def test_best_point_by_hand():
     """Four truths; of five detections the first, second and fourth are right. F1: 0.4, 0.67, 0.57, 0.75, 0.67."""
     hits = np.array([1, 2, 2, 3, 3])

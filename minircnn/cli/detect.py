@@ -1,7 +1,7 @@
 """`minircnn detect`: one image after another from the files and folders that were named.
 
-`tasks/images.py` lists them, `detection/` finds the boxes, and `tasks/picture_folder.py` keeps what was drawn and
-listed, so that the same command goes on where it stopped.
+`tasks/images.py` lists them, `detection/` finds the boxes, `tasks/picture_folder.py` keeps what was drawn and listed,
+so that the same command goes on where it stopped, and `tasks/saving.py` writes it as labelling tools have it.
 """
 
 import sys
@@ -19,11 +19,21 @@ LISTS_EVERY = 60.0  # seconds: what a killed run had found until then is in its 
 
 def detect(
     model: Annotated[Path, typer.Argument(help="Run folder or model file.")],
-    images: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
+    images: Annotated[list[Path], typer.Argument(help="Images, or folders with images in and below them.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures, detections.json and images.json.")],
     score: Annotated[
-        float, typer.Option(min=0, max=1, help="Draw what scores at least this; the JSON holds all from 0.05.")
-    ] = 0.5,
+        str,
+        typer.Option(
+            metavar="FLOAT|auto",
+            help="Draw and save what scores at least this; auto: the best F1 in training's validation. "
+            "detections.json holds all from 0.05.",
+        ),
+    ] = "0.5",
+    classes: Annotated[str | None, typer.Option(help="Only these, for example: shirt,skirt.")] = None,
+    min_side: Annotated[float, typer.Option(min=0, help="Only boxes with both sides of at least so many pixels.")] = 0,
+    save: Annotated[
+        str | None, typer.Option(help="Besides: any of coco,voc,yolo,csv,labelme (label files) and crops (cut-outs).")
+    ] = None,
 ) -> None:
     """Find objects in photographs: pictures with boxes, classes and scores, and a JSON in COCO's results form.
 
@@ -38,15 +48,28 @@ def detect(
     from minircnn.detection import detect as detect_garments
     from minircnn.tasks.images import list_images
     from minircnn.tasks.picture_folder import PictureFolder
+    from minircnn.tasks.saving import check_save, save_shown
     from minircnn.weights.foreign.convert import sha256
     from minircnn.weights.model_file import load_model, model_path
 
+    least = None if score == "auto" else _number(score)
     detector = load_model(model)
+    if least is None:
+        if (least := detector.best_score) is None:
+            raise InputError(f"{model} does not know its best score, for no validation chose it; give --score a number")
+        print(f"note: --score is {least:.3f}, the best of training's validation")
+    labels = _labels(classes, detector.class_names, model)
+    if not min_side < float("inf"):
+        raise InputError(f"--min-side is {min_side}, expected pixels")
     paths, left_out, failed = list_images(images, out)
-    folder = PictureFolder(out, paths, detector.class_names, {"model": sha256(model_path(model))}, score)
+    made_with: dict = {"model": sha256(model_path(model))}
+    made_with |= {"classes": classes} if classes else {}
+    made_with |= {"min_side": min_side} if min_side else {}
+    folder = PictureFolder(out, paths, detector.class_names, made_with, least)
+    wanted, already = check_save(save or "", out, bool(folder.remaining))
     for sentence in left_out:
         print(f"left out: {sentence}")
-    for sentence in folder.notes:
+    for sentence in folder.notes + already:
         print(f"note: {sentence}", flush=True)
     done = len(paths) - len(folder.remaining)
     with Console() as console, on_interrupt(folder.saved):
@@ -59,8 +82,9 @@ def detect(
                     listed = time.monotonic()
                 try:
                     image = read_image(path)
-                    detections = detect_garments(detector, image)
-                    shown = detections.above(score)
+                    detections = detect_garments(detector, image).at_least(min_side)
+                    detections = detections if labels is None else detections.of(labels)
+                    shown = detections.above(least)
                     content = folder.draw(path, image, shown)
                 except InputError as error:
                     failed.append(str(error))
@@ -74,11 +98,41 @@ def detect(
             folder.write_lists()
         if fault:
             raise InputError(f"{fault}, then go on with: {shell_words(this_command())} ({folder.saved()})")
+        saved = save_shown(folder, wanted, console)
     for path, names in folder.lines():
         print(f"{path}: {names or 'nothing'}")
-    print(f"{folder.count} of {len(paths)} pictures, detections.json and images.json are in {out}")
+    besides = "".join(f", {path.name}/" for path in saved)
+    print(f"{folder.count} of {len(paths)} pictures{besides}, detections.json and images.json are in {out}")
     sys.stdout.flush()
     for sentence in failed:
         complain(sentence)
     if failed:
         raise typer.Exit(2)
+
+
+def _number(text: str) -> float:
+    """--score; InputError where it is none."""
+    from minircnn.base.errors import InputError
+
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise InputError(f"--score is {text!r}, expected a number from 0 to 1, or auto")
+    return value
+
+
+def _labels(classes: str | None, names: tuple[str, ...], model: Path) -> list[int] | None:
+    """The numbers of the classes in --classes."""
+    from minircnn.base.errors import InputError
+
+    if classes is None:
+        return None
+    words = [classes] if classes in names else classes.split(",")
+    wanted = [name for name in map(str.strip, words) if name]
+    if unknown := [name for name in wanted if name not in names]:
+        raise InputError(f"--classes {unknown[0]}: {model} finds {', '.join(names)}; give one or several of these")
+    if not wanted:
+        raise InputError(f"--classes is empty; {model} finds {', '.join(names)}: give one or several of these")
+    return [names.index(name) + 1 for name in wanted]

@@ -4,7 +4,9 @@ Softmax scores; for each class the boxes are decoded and clipped, weak ones drop
 best of the image are kept. `evaluate.py` runs this over a data set, the command line over files and folders.
 """
 
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast, overload
 
 import numpy as np
 
@@ -64,33 +66,87 @@ class Detections:
 
     def above(self, score: float) -> "Detections":
         """Only those that score at least `score`."""
-        keep = self.scores >= score
+        return self.where(self.scores >= score)
+
+    def of(self, labels: Collection[int]) -> "Detections":
+        """Only those of some classes, 1..K."""
+        return self.where(np.isin(self.labels, list(labels)))
+
+    def at_least(self, side: float) -> "Detections":
+        """Only those whose shorter side has at least so many pixels."""
+        return self.where((self.boxes[:, 2:] - self.boxes[:, :2] >= side).all(axis=1))
+
+    def where(self, keep: np.ndarray) -> "Detections":
+        """Only those where `keep`, (D,) bool, is true."""
         return Detections(self.boxes[keep], self.labels[keep], self.scores[keep])
 
 
+@overload
 def detect(
     model: FastRCNN,
     image: np.ndarray,
     proposals: np.ndarray | None = None,
     settings: DetectionSettings | None = None,
-) -> Detections:
-    """Find the objects in one image.
+) -> Detections: ...
+
+
+@overload
+def detect(
+    model: FastRCNN,
+    image: Sequence[np.ndarray],
+    proposals: Sequence[np.ndarray] | None = None,
+    settings: DetectionSettings | None = None,
+) -> list[Detections]: ...
+
+
+def detect(
+    model: FastRCNN,
+    image: np.ndarray | Sequence[np.ndarray],
+    proposals: np.ndarray | Sequence[np.ndarray] | None = None,
+    settings: DetectionSettings | None = None,
+) -> Detections | list[Detections]:
+    """Find the objects in one image, or in each of several.
 
     Parameters
     ----------
     model : FastRCNN
         As `load_model` gives it; it is put into detection mode.
-    image : (H, W, 3) uint8 RGB
-    proposals : (P, 4) float32 in pixels of `image`; what the model itself proposes when None
+    image : (H, W, 3) uint8 RGB; or a list of such images, of any sizes
+    proposals : (P, 4) float32 in pixels of `image`; what the model itself proposes when None. A list for a list
 
     Returns
     -------
-    Detections, boxes in pixels of `image`
+    Detections, boxes in pixels of `image`; a list of them for a list of images
 
     Raises
     ------
-    ValueError : not such an image, or a proposal without area or with NaN
+    ValueError : not such an image, or a proposal without area or with NaN; more or fewer proposals than images
     """
+    if not isinstance(image, list | tuple):
+        return _detect_one(model, cast(np.ndarray, image), cast(np.ndarray | None, proposals), settings)
+    given = [None] * len(image) if proposals is None else proposals
+    return [_detect_one(model, one, own, settings) for one, own in zip(image, given, strict=True)]
+
+
+def detect_each(
+    model: FastRCNN, images: Iterable[np.ndarray], settings: DetectionSettings | None = None
+) -> Iterator[Detections]:
+    """Find the objects in one image after another as they come, in frames of a video for example; nothing is kept.
+
+    Parameters and errors are those of `detect`: each of `images` is (H, W, 3) uint8 RGB. The next image is asked for
+    when the next detections are:
+
+        frames = (frame.to_ndarray(format="rgb24") for frame in av.open("walk.mp4").decode(video=0))
+        for found in detect_each(model, frames):
+            print(found.above(0.5).boxes)
+    """
+    for image in images:
+        yield _detect_one(model, image, None, settings)
+
+
+def _detect_one(
+    model: FastRCNN, image: np.ndarray, proposals: np.ndarray | None, settings: DetectionSettings | None
+) -> Detections:
     settings = settings or DetectionSettings()
     if proposals is not None:
         _check_proposals(proposals)

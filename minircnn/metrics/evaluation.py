@@ -5,13 +5,13 @@ Detections and truths are sequences over the same images; a detection has `boxes
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from minircnn.metrics.coco import CocoAP, coco_ap
 from minircnn.metrics.confusion import SHOWN_SCORE, confusion_matrix
-from minircnn.metrics.voc import Point, average_precision, best_point, precision_recall
+from minircnn.metrics.voc import Point, all_classes, average_precision, best_point, precision_recall
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,14 @@ class Evaluation:
     coco : CocoAP, means over classes and sizes
     classes : one ClassMeasures for each of the K classes
     confusion : (K+1, K+1) int, rows the truth, columns what was said, index 0 background
+    best : the one score for all classes with the best F1 at IoU 0.5; None where nothing is right
     """
 
     images: int
     coco: CocoAP
     classes: tuple[ClassMeasures, ...]
     confusion: np.ndarray
+    best: Point | None = None
 
     def as_metrics(self) -> dict:
         """JSON-ready; None where there was nothing to measure."""
@@ -80,11 +82,11 @@ class Evaluation:
                     "voc_area": row.voc_area,
                     "truths": row.truths,
                     "detections": row.detections,
-                    "best": row.best
-                    and {"score": row.best.score, "precision": row.best.precision, "recall": row.best.recall},
+                    "best": row.best and asdict(row.best),
                 }
                 for row in self.classes
             },
+            "best": self.best and asdict(self.best) | {"f1": self.best.f1},
             "images": self.images,
         }
 
@@ -103,10 +105,11 @@ def evaluate_detections(detections: Sequence, truths: Sequence, class_names: Seq
     Evaluation
     """
     coco = coco_ap(detections, truths, len(class_names))
-    rows = []
+    rows, curves = [], []
     for label, name in enumerate(class_names, start=1):
         curve = precision_recall(detections, truths, label)
         counted = curve.truths > 0
+        curves.append(curve)
         rows.append(
             ClassMeasures(
                 name=name,
@@ -123,7 +126,8 @@ def evaluate_detections(detections: Sequence, truths: Sequence, class_names: Seq
                 best=best_point(curve),
             )
         )
-    return Evaluation(len(truths), coco, tuple(rows), confusion_matrix(detections, truths, len(class_names)))
+    confusion = confusion_matrix(detections, truths, len(class_names))
+    return Evaluation(len(truths), coco, tuple(rows), confusion, best_point(all_classes(curves)))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -76,6 +76,16 @@ def best_point(curve: Curve) -> Point | None:
     return best if best is not None and best.f1 > 0 else None
 
 
+def all_classes(curves: Sequence[Curve]) -> Curve:
+    """The detections and true boxes of several classes in one curve: what one score for all of them gives."""
+    count = sum(curve.truths for curve in curves)
+    right = [np.diff(np.rint(curve.recall * max(curve.truths, 1)), prepend=0) for curve in curves]
+    scores = np.concatenate([np.zeros(0), *(curve.scores for curve in curves)])
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(np.concatenate([np.zeros(0), *right])[order])
+    return Curve(hits / max(count, 1), hits / np.arange(1, len(order) + 1), scores[order], count)
+
+
 def _match(
     boxes: np.ndarray, scores: np.ndarray, truth: np.ndarray, difficult: np.ndarray, threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -87,6 +87,7 @@ class FastRCNN(Model):
         self.class_names = check_class_names(class_names, num_classes)
         self.sigma = 1.0  # smooth-L1's; training sets it
         self.search = ProposalSettings()  # of `propose`
+        self.best_score: float | None = None  # from which on detections were best in validation (F1)
         self.statistics = OffsetStatistics.identity(num_classes)  # training sets it; a stored model has none left
         self.roi_layer = architecture.roi_layer(output_size)
         self.head = architecture.head(num_classes, self.roi_layer.output_size, dtype)

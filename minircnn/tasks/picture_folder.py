@@ -1,5 +1,7 @@
 """The folder that `minircnn detect` fills: where each picture goes, what was there before, and the lists of it all.
 
+Pictures of images in sub-folders lie in sub-folders of the same names.
+
 Pictures carry a JPEG comment and the lists an entry that say who made them: only such files are ever written over.
 The lists also say of which image, with which model: what is done already is not done again.
 """
@@ -7,9 +9,9 @@ The lists also say of which image, with which model: what is done already is not
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -47,7 +49,7 @@ class PictureFolder:
     Parameters
     ----------
     out : folder, made when the first file is written
-    images : the paths that will be drawn, each once
+    images : the paths that will be drawn, each with its name below the folder that was named, as `list_images` has them
     class_names : K names
     made_with : what else a picture depends on, JSON-ready; one that was made with something else is done again
     score : what scores less is not shown
@@ -66,7 +68,7 @@ class PictureFolder:
     def __init__(
         self,
         out: Path,
-        images: Sequence[Path],
+        images: Mapping[Path, str],
         class_names: Sequence[str],
         made_with: dict,
         score: float = 0.5,
@@ -112,20 +114,23 @@ class PictureFolder:
     def _numbered(self) -> tuple[dict[Path, int], dict[Path, Path]]:
         """A number and a file for each image; an image that is in the lists keeps its own.
 
-        a.jpg for a single a.png; 0007-a.jpg for the seventh of many, cut to what a file system takes.
+        a.jpg for a single a.png; 0007-a.jpg for the seventh of many, cut to what a file system takes; in the folder
+        of the image's name.
         """
         numbers, targets = {}, {}
         wanted = {str(path) for path in self.images}
         taken = {found.listed["id"] for found in self._done.values()}
         others = {found.listed["picture"] for name, found in self._done.items() if name not in wanted}
         free = itertools.count(max(len(self.images), *taken, 0) + 1)
-        for position, path in enumerate(self.images, start=1):
+        for position, (path, full_name) in enumerate(self.images.items(), start=1):
             if found := self._done.get(str(path)):
                 numbers[path], targets[path] = found.listed["id"], self.out / found.listed["picture"]
                 continue
             numbers[path] = number = next(free) if position in taken else position
-            name = _cut(path.stem) if len(self.images) == 1 else _cut(path.stem, f"{number:04d}-")
-            targets[path] = self.out / (_cut(path.stem, f"{number:04d}-") if name in others else name)
+            folder = PurePosixPath(full_name).parent
+            numbered = (folder / _cut(path.stem, f"{number:04d}-")).as_posix()
+            name = (folder / _cut(path.stem)).as_posix() if len(self.images) == 1 else numbered
+            targets[path] = self.out / (numbered if name in others else name)
         return numbers, targets
 
     def _check(self) -> None:
@@ -176,7 +181,11 @@ class PictureFolder:
         for result in results:
             result["category_name"] = self.class_names[result["category_id"] - 1]
         listed = {"id": number, "file_name": str(path), "height": size[0], "width": size[1]}
-        listed |= {"picture": target.name, "state": state(path), "made_with": self.made_with}
+        listed |= {
+            "picture": target.relative_to(self.out).as_posix(),
+            "state": state(path),
+            "made_with": self.made_with,
+        }
         self._done[str(path)] = Found(listed | {"detections": len(results)}, results)
 
     def write_lists(self) -> None:
@@ -209,12 +218,18 @@ class PictureFolder:
         write_bytes(self.list, json_bytes(listed), REMEDY)
         write_bytes(self.results, results, REMEDY)
 
+    def found(self) -> Iterator[tuple[Path, Found]]:
+        """Each of `images` that is done, and what was found on it."""
+        return ((path, self._done[str(path)]) for path in self.images if str(path) in self._done)
+
+    def shown(self, found: Found) -> list[dict]:
+        """The rows of what scores enough to be shown."""
+        return [row for row in found.results if row["score"] >= self.score]
+
     def lines(self) -> Iterator[tuple[Path, str]]:
         """Each image and what is shown on it, in words."""
-        for path in self.images:
-            if found := self._done.get(str(path)):
-                shown = (row for row in found.results if row["score"] >= self.score)
-                yield path, ", ".join(f"{row['category_name']} {row['score']:.2f}" for row in shown)
+        for path, found in self.found():
+            yield path, ", ".join(f"{row['category_name']} {row['score']:.2f}" for row in self.shown(found))
 
     def saved(self) -> str:
         """What is there, for whoever stops half-way."""

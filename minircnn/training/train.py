@@ -215,6 +215,7 @@ class Training:
         scores = {key: value for key, value in found[0].as_metrics().items() if key in ("mAP50", "mAP75", "AP")}
         epoch = self.settings.epochs_after(self.step, self.images)
         self.history.append({"epoch": epoch, "step": self.step, **scores})
+        self.model.best_score = found[0].best.score if found[0].best else None
         if (scores["AP"] or 0.0) >= self.best_score:
             self.best_score = scores["AP"] or 0.0
             save_model(self.folder.best, self.model)

@@ -41,6 +41,8 @@ def describe(model: FastRCNN) -> dict:
         "class_names": list(model.class_names),
         "output_size": list(model.roi_layer.output_size),
     }
+    if model.best_score is not None:
+        description["best_score"] = model.best_score
     if not model.searches:  # a file that says nothing of it is Fast R-CNN's
         description |= {"model": model.kind, "rpn": asdict(model.architecture.rpn)}
     return description
@@ -62,12 +64,19 @@ def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> Fast
         _check_sizes(MODELS[word], architecture, len(names), output_size, tensors, path)
         rng, given = np.random.default_rng(0), layers_of(tensors)
         model = MODELS[word](architecture, len(names), rng, names, output_size=output_size, given=given)
+        model.best_score = _score(description.get("best_score"))
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: its description of the model is not usable ({error}); train it again") from None
     assign(model, tensors, path)
     return model
+
+
+def _score(stored: object) -> float | None:
+    if stored is None or (isinstance(stored, float) and 0 <= stored <= 1):
+        return stored
+    raise ValueError(f"best_score should lie in [0, 1], not {stored!r}")
 
 
 def layers_of(parameters: Iterable[str]) -> set[str]:

@@ -6,6 +6,7 @@ Facts: https://github.com/wkentaro/labelme.
 """
 
 import math
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -152,6 +153,14 @@ def _box(shape: dict[str, Any], form: object, where: str) -> list[float]:
     return [min(xs), min(ys), max(xs), max(ys)]
 
 
+def _from(folder: Path, path: Path) -> str:
+    """The way from a folder to a file, as LabelMe goes it; the whole path where they are on different drives."""
+    try:
+        return Path(os.path.relpath(path, folder.resolve())).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
 class LabelMeWriter:
     """A JSON file beside each image, and labels.txt. What a writer has: `minircnn/data/formats/writing.py`."""
 
@@ -171,9 +180,11 @@ class LabelMeWriter:
             flags = {"difficult": True} if ignore else {}
             shape = {"label": name, "points": [[x1, y1], [x2, y2]], "group_id": None, "shape_type": "rectangle"}
             shapes.append(shape | {"flags": flags} | ({} if score is None else {"score": score}))
-        content: dict = {"version": "5.0.1", "flags": {}, "shapes": shapes, "imagePath": Path(image.name).name,
+        target = self.image(split, image.name).with_suffix(".json")
+        name = Path(image.name).name if image.path is None else _from(target.parent, image.path)
+        content: dict = {"version": "5.0.1", "flags": {}, "shapes": shapes, "imagePath": name,
                    "imageData": None, "imageHeight": image.height, "imageWidth": image.width}  # fmt: skip
-        write_json(self.image(split, image.name).with_suffix(".json"), content)
+        write_json(target, content)
 
     def finish(self) -> None:
         """labels.txt: the order of the classes, as LabelMe's own tools read it."""

@@ -25,6 +25,7 @@ class Annotated:
     names : G class names
     ignore : (G,) bool, difficult or crowd
     scores : (G,) float32 of detections; None of true boxes
+    path : where the image lies, if not where the writer would put it
     """
 
     name: str
@@ -34,6 +35,7 @@ class Annotated:
     names: Sequence[str]
     ignore: np.ndarray
     scores: np.ndarray | None = None
+    path: Path | None = None
 
 
 class Writer(Protocol):
