@@ -101,7 +101,9 @@ def test_crops_are_the_pixels_that_a_box_touches_in_a_folder_for_each_class(phot
     ]
     with Image.open(crops / "hat" / "a-1.jpg") as crop:
         cut = np.asarray(crop).astype(int)
-    assert np.abs(cut - read_image(photographs / "a.png")[2:41, 1:30]).mean() < 16  # JPEG of hard colours, moved by nothing
+    assert (
+        np.abs(cut - read_image(photographs / "a.png")[2:41, 1:30]).mean() < 16
+    )  # JPEG of hard colours, moved by nothing
 
 
 def test_images_that_would_share_a_label_file_keep_apart(photographs, tmp_path):

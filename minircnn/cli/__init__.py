@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from minircnn.cli import bench, data, detect, evaluate, explain, gradcheck, pretrain, trace, training, weights
+from minircnn.cli import bench, data, detect, evaluate, explain, export, gradcheck, pretrain, trace, training, weights
 from minircnn.cli.console import complain, one_sentence, prepare_streams
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command()(one_sentence(pretrain.pretrain))
 app.command("eval")(one_sentence(evaluate.evaluate))
 app.command()(one_sentence(detect.detect))
 app.command()(one_sentence(data.proposals))
+app.command()(one_sentence(export.export))
 app.command()(one_sentence(explain.explain))
 app.command()(one_sentence(trace.trace))
 app.command()(one_sentence(gradcheck.gradcheck))
