@@ -336,7 +336,7 @@ def test_chart_thins_a_long_line():
 
 def test_charts_take_their_colours_from_the_page():
     """Every colour of the style is one of the page's by day, and none stays as a number."""
-    page = STYLE.with_name("page.html").read_text(encoding="utf-8")
+    page = STYLE.with_name("page.css").read_text(encoding="utf-8")
     by_day = dict(re.findall(r"--(\w+): (#\w+);", page[: page.index("@media")]))
     assert all(by_day[name] == colour for name, colour in COLOURS.items())
     used = set(re.findall(r"color: (\w{6})$", STYLE.read_text(), flags=re.MULTILINE))

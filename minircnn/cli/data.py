@@ -66,18 +66,31 @@ def scenes(
 def info(
     path: Annotated[Path, typer.Argument(help="Folder of images and annotations, or its one annotation file.")],
     format: Annotated[str, typer.Option(help="Format of PATH; told from its content if absent.")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="Write a page: boxes on images, and the figures as charts.")] = None,
+    sample: Annotated[
+        int, typer.Option(min=0, help="Images that the page shows, and that proposals are searched on; 0: none.")
+    ] = 24,
     json: Annotated[Path | None, typer.Option(help="Write the figures here too.")] = None,
 ) -> None:
     """Look at a data set before training: format, images, boxes by class, sizes, and what is wrong with which file.
 
-    Ends with exit code 2 where a file is at fault. Example: minircnn data info labels
+    Ends with exit code 2 where a file is at fault. Example: minircnn data info labels --out labels.html
     """
-    from minircnn.data.survey import survey
+    from minircnn.base.files import check_target
+    from minircnn.data.survey import a_few, survey
+    from minircnn.proposals.reach import reach
 
     check_figures(json)
+    if out is not None:
+        check_target(out, "--out", (".html",), "minircnn data info", _is_data_page)
     with Console() as console, on_interrupt("nothing was written"):
         found = survey(path, format, console)
-    figures = found.to_dict()
+        searched = reach(a_few(found.learned.samples, sample), progress=console)
+        if out is not None:
+            from minircnn.report.data_page import write_data_page
+
+            write_data_page(out, path, found, searched)
+    figures = found.to_dict() | {"proposals": searched.to_dict()}
     write_figures(json, "data info", figures)
     print(f"{path}: {found.format}, {len(found.class_names)} classes")
     for name, split in figures["splits"].items():
@@ -95,18 +108,40 @@ def info(
                     f"  {padded(words, 28)} {low} to {high}, half below {middle}, a tenth below {tenth}, above {most}"
                 )
     _print_counts(figures)
+    if searched.samples:
+        _print_reach(figures["proposals"])
+    if out is not None:
+        print(f"the page is {out}")
     for split in figures["splits"].values():
         for sentence in split["left_out"]:
             print(f"note: {sentence}")
     for sentence in figures["remarks"]:
         print(f"note: {sentence}")
     faults = [sentence for split in figures["splits"].values() for sentence in split["faults"]]
+    faults += searched.faults
     for sentence in faults[:FAULTS_SHOWN]:
         complain(sentence)
     if faults:
         more = f" ({len(faults) - FAULTS_SHOWN} more are not shown; --json has all)" * (len(faults) > FAULTS_SHOWN)
         print(f"files at fault: {len(faults)}{more}; mend them, or train with --skip-bad")
         raise typer.Exit(2)
+
+
+def _print_reach(figures: dict) -> None:
+    sizes = ", ".join(
+        f"{name} {figure(value)}" for name, value in figures["recall50_by_size"].items() if value is not None
+    )
+    print(f"proposals on {figures['images']} of the images: {figures['proposals_per_image']:.0f} each, in "
+          f"{figures['seconds_per_image']:.2f} s; they reach {figure(figures['recall50'])} of the boxes at IoU 0.5 "
+          f"({sizes or 'no box'}), {figure(figures['recall70'])} at 0.7")  # fmt: skip
+
+
+def _is_data_page(path: Path) -> bool:
+    """Whether `data info` wrote this file: its frame has the sheet."""
+    try:
+        return '<div class="sheet">' in path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _print_counts(figures: dict) -> None:

@@ -13,6 +13,7 @@ from minircnn.base.errors import InputError
 from minircnn.base.progress import Progress, silent
 from minircnn.data.all_splits import open_all
 from minircnn.data.formats import AUTO, WHOLE
+from minircnn.data.sample import Sample
 from minircnn.data.samples import Samples
 
 FEW = 20  # boxes of a class, below which little can be learned of it
@@ -33,6 +34,7 @@ class SplitSurvey:
     empty : images without a box
     image_sides : (N, 2) int, height and width
     box_sides : (M, 2) float, height and width of the boxes that count
+    boxes_per_image : (N,) int, how many of them
     """
 
     samples: Samples
@@ -43,6 +45,7 @@ class SplitSurvey:
     empty: int
     image_sides: np.ndarray
     box_sides: np.ndarray
+    boxes_per_image: np.ndarray
 
     @classmethod
     def of(cls, samples: Samples) -> "SplitSurvey":
@@ -57,7 +60,8 @@ class SplitSurvey:
             box_sides.append((boxes[:, 2:] - boxes[:, :2])[:, ::-1].astype(float))
         sides = np.concatenate(box_sides)
         counts = dict(zip(samples.class_names, samples.class_counts()[1:].tolist(), strict=True))
-        return cls(samples, samples.skipped, samples.left_out, counts, ignored, empty, image_sides, sides)
+        per_image = np.array([len(part) for part in box_sides[1:]], np.int64)
+        return cls(samples, samples.skipped, samples.left_out, counts, ignored, empty, image_sides, sides, per_image)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,11 @@ class Survey:
     class_names: tuple[str, ...]
     splits: dict[str, SplitSurvey]
 
+    @property
+    def learned(self) -> SplitSurvey:
+        """The split to learn from: train, or what is not split, or the first."""
+        return self.splits.get("train") or self.splits.get(WHOLE) or next(iter(self.splits.values()))
+
     def remarks(self) -> list[str]:
         """What is no fault of a file, and yet to be known before training."""
         found = []
@@ -82,8 +91,7 @@ class Survey:
             found.append("there is no validation split: train with --split 0.1, or add one")
         if WHOLE in self.splits:
             found.append("nobody has split the images: train with --split 0.1, or lay them out as docs/data.md says")
-        learned = self.splits.get("train") or self.splits.get(WHOLE) or next(iter(self.splits.values()))
-        pairs = [(name, learned.counts.get(name, 0)) for name in self.class_names]
+        pairs = [(name, self.learned.counts.get(name, 0)) for name in self.class_names]
         if none := [name for name, count in pairs if count == 0]:
             found.append(f"no box to learn from is of the class {', '.join(none)}")
         if few := [f"{name} ({count})" for name, count in pairs if 0 < count < FEW]:
@@ -131,6 +139,23 @@ class Survey:
                 for name, split in self.splits.items()
             },
         }
+
+
+def a_few(samples: Samples, count: int) -> list[Sample]:
+    """At most `count` of the images, drawn at random, but always the same: of each class one, the rarest first."""
+    order = np.random.default_rng(0).permutation(len(samples)).tolist()
+    counts = samples.class_counts()
+    missing = [label for label in np.argsort(counts, kind="stable").tolist() if label > 0 and counts[label] > 0]
+    chosen: dict[int, None] = {}
+    for label in missing:
+        if len(chosen) == count:
+            break
+        if not any((samples[row].learned()[1] == label).any() for row in chosen):
+            chosen[next(row for row in order if (samples[row].learned()[1] == label).any())] = None
+    for row in order:
+        if len(chosen) < count:
+            chosen[row] = None
+    return [samples[row] for row in sorted(chosen)]
 
 
 def quantiles(values: np.ndarray) -> list[float] | None:

@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, MaxNLocator
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 COLOURS = {  # the page's names, and their values by day in the page's style sheet
@@ -23,6 +23,7 @@ COLOURS = {  # the page's names, and their values by day in the page's style she
     "a": "#2467b3", "b": "#c4531a", "c": "#2f8055", "d": "#8a4fa8",
 }  # fmt: skip
 MAX_POINTS = 500  # a line of a long run is thinned to this; more than the pixels it crosses
+MAX_BINS = 30  # of a histogram
 SMALL = (1.5, 1.5)  # inches of a class's precision against recall
 
 
@@ -87,6 +88,51 @@ def chart(lines: Sequence[Line], x_name: str, top: float | None = None, log: boo
             axes.set_ylim(0, top or 1.05 * highest or 1.0)
             axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         return as_page(figure, f"chart against {x_name}", "chart")
+
+
+def histogram(groups: Sequence[tuple[np.ndarray, str]], x_name: str, log: bool = False, whole: bool = False) -> str:
+    """Shares of several groups of numbers beside each other over common bins.
+
+    Parameters
+    ----------
+    groups : values and colour of each; what is not finite is left out
+    x_name : written below the axis
+    log : bins of equal ratio
+    whole : a bin for each whole number, as far as they are few
+
+    Returns
+    -------
+    An `svg` element
+    """
+    shown = [(np.asarray(values, float)[np.isfinite(values)], colour) for values, colour in groups]
+    together = np.concatenate([np.zeros(0), *(values for values, _ in shown)])
+    if not len(together):
+        return '<p class="soft">Nothing was recorded.</p>'
+    low, high = float(together.min()), float(together.max())
+    if whole and high - low <= MAX_BINS:
+        edges = np.arange(low - 0.5, high + 1)
+    elif log and low > 0:
+        edges = np.geomspace(low / 1.02, high * 1.02, MAX_BINS + 1)
+    else:
+        edges = np.linspace(low - 0.5, high + 0.5, MAX_BINS + 1)
+    with matplotlib.rc_context(fname=STYLE):
+        figure = Figure()
+        axes = figure.add_subplot(xlabel=x_name)
+        for number, (values, colour) in enumerate(shown):
+            shares = 100 * np.histogram(values, edges)[0] / max(1, len(values))
+            if number == 0:
+                axes.stairs(shares, edges, fill=True, color=COLOURS[colour], alpha=0.3)
+            axes.stairs(shares, edges, color=COLOURS[colour], linewidth=1.6)
+        if log and low > 0:
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.minorticks_off()
+        elif whole:
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.set_xlim(edges[0], edges[-1])
+        axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
+        return as_page(figure, f"histogram of {x_name}", "chart")
 
 
 def known(line: Line, log: bool) -> tuple[np.ndarray, np.ndarray]:

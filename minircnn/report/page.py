@@ -1,17 +1,15 @@
 """`report.html`: one self-contained page that shows how a run went and what its detector does.
 
-Comes last in a run. The page's frame and style are `page.html` beside this file, its charts come from `charts.py`, its
-pictures from `pictures.py`, what is said of the run from `facts.py`; here the figures and tables of the measures are
-filled in. Nothing is loaded from anywhere.
+Comes last in a run. The page's frame and style are `page.html` and `page.css` beside this file, its charts come from
+`charts.py`, its pictures from `pictures.py`, what is said of the run from `facts.py`; here the figures and tables of
+the measures are filled in. Nothing is loaded from anywhere.
 """
 
 import csv
 import html
 import math
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from string import Template
 
 import numpy as np
 
@@ -23,15 +21,13 @@ from minircnn.metrics import ClassMeasures, Evaluation
 from minircnn.metrics.examples import Example, choose_examples
 from minircnn.report.charts import Line, chart, precision_recall_chart, smooth
 from minircnn.report.facts import about, duration, number, rivalry, sizes, true_boxes
+from minircnn.report.frame import first_language, frame
 from minircnn.report.pictures import picture
-from minircnn.report.words import LANGUAGES, say, sentences
+from minircnn.report.words import say, sentences
 from minircnn.training.run_folder import RunFolder
 
 KEY = {"a": "key.right", "b": "key.wrong", "gap": "missed"}
 HEADINGS = ("run", "learning", "classes", "pr", "confusion", "worst", "best", "settings")
-HANGUL = re.compile("[가-힣]")
-
-
 TITLES = {"fast": "Fast R-CNN", "faster": "Faster R-CNN"}
 SHARES = ("foreground", "rpn_recall")  # columns that are shares, each with a chart of its own where a log has it
 ALWAYS = ("step", "loss", "lr", "foreground")  # columns of every log; a model's own losses are "loss_…"
@@ -54,11 +50,10 @@ def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detecti
     metrics, settings = (read_json(path, f"is {run} a finished run?") for path in (folder.metrics, folder.settings))
     names = [row.name for row in evaluation.classes]
     best, worst = choose_examples(detections, truths, names)
-    frame = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
-    page = frame.substitute(
+    page = frame("page").substitute(
         title=html.escape(f"{TITLES[settings.get('model', 'fast')]}, {settings['backbone']}"),
         subtitle=say("subtitle", classes=len(names), images=evaluation.images, weights=metrics["weights"]),
-        **_chosen("ko" if any(HANGUL.search(name) for name in names) else "en"),
+        **first_language(names),
         **{f"say_{key.replace('.', '_')}": say(key) for key in HEADINGS},
         **{f"say_{key}_text": say(f"{key}.text") for key in HEADINGS if f"{key}.text" in sentences()},
         figures=_figures(metrics),
@@ -75,11 +70,6 @@ def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detecti
         settings=_settings(settings, metrics["skipped"]),
     )
     write_text(folder.report, page)
-
-
-def _chosen(language: str) -> dict[str, str]:
-    """Which of the two languages is shown first: Korean where a class has a Korean name."""
-    return {"first": language} | {f"{each}_checked": "checked" * (each == language) for each in LANGUAGES}
 
 
 def _read_log(path: Path) -> dict[str, np.ndarray]:

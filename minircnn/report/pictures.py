@@ -26,12 +26,19 @@ def picture(example: Example, found: Detections, truth: Sample, names: Sequence[
     boxes = [(truth.boxes[t], "missed", names[truth.labels[t] - 1]) for t in example.missed]
     for style, chosen in (("wrong", example.wrong), ("right", example.right)):
         boxes += [(found.boxes[d], style, f"{names[found.labels[d] - 1]} {found.scores[d]:.2f}") for d in chosen]
+    captions = {language: f"{caption(example, language)} ({truth.image_id})" for language in LANGUAGES}
+    return framed(truth, boxes, captions)
+
+
+def framed(
+    truth: Sample, boxes: Sequence[tuple[np.ndarray, str, str]], captions: dict[str, str], side: int = PICTURE_SIDE
+) -> str:
+    """The photograph of a sample, its longer side scaled down to `side`, with boxes, each with its style and words."""
     photograph = Image.fromarray(read_image(truth.image_path))
-    photograph.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+    photograph.thumbnail((side, side))
     content = io.BytesIO()
     photograph.save(content, "JPEG", quality=85)
     data = base64.b64encode(content.getvalue()).decode()
-    captions = {language: f"{caption(example, language)} ({truth.image_id})" for language in LANGUAGES}
     frame = f'<img alt="{html.escape(captions["en"])}" src="data:image/jpeg;base64,{data}">{_boxes(boxes, truth)}'
     return f'<figure><div class="frame">{frame}</div><figcaption>{both(captions)}</figcaption></figure>'
 
