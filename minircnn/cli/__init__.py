@@ -8,7 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from minircnn.cli import bench, data, detect, evaluate, explain, export, gradcheck, pretrain, trace, training, weights
+from minircnn.cli import (
+    bench,
+    data,
+    detect,
+    evaluate,
+    explain,
+    export,
+    gradcheck,
+    pretrain,
+    report,
+    trace,
+    training,
+    weights,
+)
 from minircnn.cli.console import complain, one_sentence, prepare_streams
 
 app = typer.Typer(
@@ -25,6 +38,7 @@ app.command()(one_sentence(training.demo))
 app.command()(one_sentence(training.train))
 app.command()(one_sentence(pretrain.pretrain))
 app.command("eval")(one_sentence(evaluate.evaluate))
+app.command()(one_sentence(report.report))
 app.command()(one_sentence(detect.detect))
 app.command()(one_sentence(data.proposals))
 app.command()(one_sentence(export.export))

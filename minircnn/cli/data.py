@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from minircnn.base.errors import InputError
 from minircnn.cli.console import Console, complain, on_interrupt, one_sentence
 from minircnn.cli.figures import check_figures, columns, figure, padded, write_figures
+from minircnn.cli.flags import SearchMinSide, SearchMode, SearchSide, search_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -184,7 +184,9 @@ def proposals(
         str, typer.Option(help="train, validation, test; all of data without splits; or a list, FILE.txt.")
     ] = "train",
     format: Annotated[str, typer.Option(help="Format of --data; told from its content if absent.")] = "auto",
-    mode: Annotated[str, typer.Option(help="Selective Search's: fast or quality.")] = "fast",
+    mode: SearchMode = None,
+    search_side: SearchSide = None,
+    search_min_side: SearchMinSide = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N images.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; one per core if absent.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip and count broken files.")] = False,
@@ -195,15 +197,14 @@ def proposals(
     Example: minircnn proposals --data scenes --out scenes/proposals
     """
     from minircnn.data import open_samples
-    from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
+    from minircnn.proposals import ProposalCache, proposal_recall
     from minircnn.training.data import with_proposals
 
-    if mode not in ("fast", "quality"):
-        raise InputError(f"--mode should be fast or quality, not {mode!r}")
+    settings = search_settings(mode, search_side, search_min_side)
     check_figures(json)
     with Console() as console, on_interrupt(f"the proposals so far are in {out}"):
         samples = open_samples(data, split, format, limit=limit, skip_bad=skip_bad, progress=console)
-        cache = ProposalCache(out, ProposalSettings(mode=mode))
+        cache = ProposalCache(out, settings)
         samples, left_out = with_proposals(samples, cache, console, skip_bad, workers=workers)
         for sentence in left_out:
             console.say(f"skipped: {sentence}")

@@ -37,7 +37,7 @@ def evaluate(
     from minircnn.base.errors import InputError
     from minircnn.data import open_samples
     from minircnn.detection.evaluate import evaluate_model, own_proposals
-    from minircnn.proposals import ProposalCache, ProposalSettings, proposal_recall
+    from minircnn.proposals import ProposalCache, proposal_recall
     from minircnn.training.data import with_proposals
     from minircnn.weights.model_file import load_model
 
@@ -58,7 +58,7 @@ def evaluate(
         notes = _check_classes(detector.class_names, model, data, samples)
         if proposals is not None and not detector.searches:
             raise InputError(f"{model} proposes its regions itself: leave out --proposals")
-        cache = ProposalCache(proposals or scratch, ProposalSettings()) if detector.searches else None
+        cache = ProposalCache(proposals or scratch, detector.search) if detector.searches else None
         samples, left_out = with_proposals(samples, cache, console, skip_bad)
         for sentence in left_out:
             console.say(f"skipped: {sentence}")

@@ -37,7 +37,7 @@ def print_measures(metrics: dict) -> None:
     """The headline figures and a line per class."""
     print(f"mAP50 {figure(metrics['mAP50'])}   mAP75 {figure(metrics['mAP75'])}   AP {figure(metrics['AP'])}   "
           f"VOC07 {figure(metrics['voc07_mAP'])}   ({metrics['images']} images)")  # fmt: skip
-    if best := metrics["best"]:
+    if best := metrics.get("best"):
         print(f"  at a score of {best['score']:.3f} and above, precision {best['precision']:.3f} and recall "
               f"{best['recall']:.3f}: the best F1, {best['f1']:.3f}")  # fmt: skip
     for name, row in metrics["per_class"].items():

@@ -3,7 +3,6 @@
 The run itself is `training/train.py`, its measuring `tasks/finish.py`, the demo's tasks `tasks/demo.py`.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +11,17 @@ import typer
 from minircnn.base.errors import InputError
 from minircnn.cli.console import Console, Stopped, on_interrupt, this_command
 from minircnn.cli.figures import figure, print_measures
+from minircnn.cli.flags import (
+    SearchMinSide,
+    SearchMode,
+    SearchSide,
+    refuse_other_flags,
+    rpn_settings_of,
+    sampling_settings,
+    search_settings,
+)
 
 if TYPE_CHECKING:
-    from minircnn.anchors import RPNSettings
-    from minircnn.targets import SamplingSettings
     from minircnn.training.run_folder import RunFolder
     from minircnn.training.settings import TrainSettings
 
@@ -50,7 +56,7 @@ def demo(
 
 SAME_NAME = {  # options that go into the settings as they are
     "format", "split", "split_seed", "backbone", "model", "pooling", "alternating", "weights", "pixels", "epochs", "lr",
-    "images_per_step", "frozen_blocks", "seed", "limit", "validation_limit", "skip_bad",
+    "images_per_step", "frozen_blocks", "seed", "limit", "validation_limit", "skip_bad", "validations", "patience",
 }  # fmt: skip
 
 
@@ -102,6 +108,10 @@ def train(
         int | None,
         typer.Option(help="The first blocks of convolutions stay as --weights gives them; suits the data if absent."),
     ] = None,
+    freeze: Annotated[
+        str | None,
+        typer.Option(help="Layers that keep their weights besides, comma-separated: backbone, conv3, fc6, …."),
+    ] = None,
     rois_per_image: Annotated[int | None, typer.Option(help="RoIs drawn from each; suits the model if absent.")] = None,
     anchor_scales: Annotated[
         str | None,
@@ -111,6 +121,13 @@ def train(
     limit: Annotated[int | None, typer.Option(help="Use only the first N training images.")] = None,
     validation_limit: Annotated[int | None, typer.Option(help="Use only the first N validation images.")] = None,
     proposals: Annotated[Path | None, typer.Option(help="Folder that caches proposals, to share between runs.")] = None,
+    search_mode: SearchMode = None,
+    search_side: SearchSide = None,
+    search_min_side: SearchMinSide = None,
+    validations: Annotated[int, typer.Option(help="Times the validation images are scored during the run.")] = 6,
+    patience: Annotated[
+        int | None, typer.Option(help="End early, after so many validations in a row without a better AP.")
+    ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip and count broken files.")] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ) -> None:
@@ -122,9 +139,11 @@ def train(
     if run is None or (resume is None and data is None):
         raise InputError("train needs --data DIR and --out RUN to begin a run, or --resume RUN to go on with one")
     if resume is not None:
-        _refuse_other_flags(ctx)
+        refuse_other_flags(ctx)
     from minircnn.tasks.alternating import is_alternating
+    from minircnn.tasks.batch_picture import BatchPicture
     from minircnn.tasks.finish import finish_run
+    from minircnn.training.forecast import forecast
     from minircnn.training.loop import Interrupted
     from minircnn.training.run_folder import RunFolder
     from minircnn.training.settings import TrainSettings
@@ -144,8 +163,10 @@ def train(
             data=str(data),
             classes=tuple(name.strip() for name in classes.split(",")) if classes is not None else None,
             proposals_folder=str(proposals) if proposals else None,
-            sampling=_sampling(model, rois_per_image),
-            rpn=_rpn(backbone, anchor_scales),
+            freeze=tuple(name.strip() for name in freeze.split(",")) if freeze is not None else (),
+            proposals=search_settings(search_mode, search_side, search_min_side),
+            sampling=sampling_settings(model, rois_per_image),
+            rpn=rpn_settings_of(backbone, anchor_scales),
             **given,
         )
     in_turn = is_alternating(folder) if resume is not None else settings.alternating
@@ -166,6 +187,8 @@ def train(
                 console.say(f"note: {sentence}")
             with on_interrupt(lambda: _kept(folder), go_on):
                 warm_up(console)
+                console.say(f"note: {forecast(training)}")
+                BatchPicture(training)
                 training.run(console)
                 metrics = finish_run(training, training.data.validation, "validation", console)
     except Interrupted:
@@ -188,42 +211,6 @@ def _alternating(folder: "RunFolder", settings: "TrainSettings | None") -> None:
     _print_end(metrics, folder.path / STAGES[-1] / "report.html", folder.best)
 
 
-def _sampling(model: str, rois_per_image: int | None) -> "SamplingSettings | None":
-    from minircnn.models import MODELS
-
-    if rois_per_image is None or model not in MODELS:  # an unknown one is refused with the rest of the settings
-        return None
-    return replace(MODELS[model].sampling, rois_per_image=rois_per_image)
-
-
-def _rpn(backbone: str, anchor_scales: str | None) -> "RPNSettings | None":
-    from minircnn.models import BACKBONES
-
-    if anchor_scales is None or backbone not in BACKBONES:
-        return None
-    try:
-        scales = tuple(float(scale) for scale in anchor_scales.split(","))
-    except ValueError:
-        raise InputError(f"--anchor-scales takes numbers, comma-separated (8,16,32), not {anchor_scales!r}") from None
-    return replace(BACKBONES[backbone]().rpn, scales=scales)
-
-
-def _refuse_other_flags(ctx: typer.Context) -> None:
-    """--resume takes the run's own settings; a flag that would change them is named, never ignored."""
-    given = [
-        f"--{name.replace('_', '-')}"
-        for name in ctx.params
-        if name not in ("resume", "epochs", "data")
-        and (source := ctx.get_parameter_source(name)) is not None
-        and source.name == "COMMANDLINE"
-    ]
-    if given:
-        raise InputError(
-            f"--resume RUN takes data and settings from the run: leave out {', '.join(given)} (only --epochs may "
-            "differ, and --data say where moved data lies)"
-        )
-
-
 def _kept(folder: "RunFolder") -> str:
     if folder.holds_a_run:
         return f"all steps up to the last checkpoint are in {folder.path}"
@@ -242,6 +229,8 @@ def _print_end(metrics: dict, report: Path, best: Path) -> None:
         print("  (on the images that chose the weights, so a little too good)")
     if rival := metrics.get("rival"):
         print(f"  from {rival['started_from']}: mAP50 {figure(rival['mAP50'])}   mAP75 {figure(rival['mAP75'])}")
+    if "stopped_early" in metrics:
+        print(f"  stopped early, {metrics['stopped_early']}")
     print(
         f"trained in {metrics['train_seconds']:.0f} s; "
         f"proposals reach {figure(metrics['proposal_recall50'])} of the true boxes"

@@ -86,7 +86,7 @@ class FastRCNN(Model):
         self.num_classes = num_classes
         self.class_names = check_class_names(class_names, num_classes)
         self.sigma = 1.0  # smooth-L1's; training sets it
-        self.search = ProposalSettings()  # of `propose`
+        self.search = ProposalSettings()  # of `propose`; stored with the model
         self.best_score: float | None = None  # from which on detections were best in validation (F1)
         self.statistics = OffsetStatistics.identity(num_classes)  # training sets it; a stored model has none left
         self.roi_layer = architecture.roi_layer(output_size)

@@ -97,6 +97,12 @@ class Preprocessing:
         centred /= np.array(self.scale, np.float32)
         return centred
 
+    def pixels(self, centred: np.ndarray) -> np.ndarray:
+        """The way back of `centre`: float32 (…, 3) → uint8 RGB, to be looked at."""
+        ordered = np.rint(centred * np.array(self.scale, np.float32) + np.array(self.mean, np.float32))
+        ordered = np.clip(ordered, 0, 255).astype(np.uint8)
+        return np.ascontiguousarray(ordered[..., ::-1] if self.channel_order == "BGR" else ordered)
+
 
 def stack_images(images: list[np.ndarray]) -> np.ndarray:
     """Inputs of several sizes (H, W, 3) as one batch (N, H, W, 3), each in the upper left, zero (the mean) beyond."""

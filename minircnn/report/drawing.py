@@ -33,6 +33,7 @@ def draw_detections(
     class_names: Sequence[str],
     scores: np.ndarray | None = None,
     truth: np.ndarray | None = None,
+    others: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draw boxes with their classes and scores.
 
@@ -46,6 +47,8 @@ def draw_detections(
         Written behind the names.
     truth : (G, 4), optional
         True boxes, drawn dashed below the others.
+    others : (B, 4), optional
+        Boxes without a class, drawn thin and grey below all.
 
     Returns
     -------
@@ -58,6 +61,8 @@ def draw_detections(
         picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(picture)
     line = max(2, round(max(picture.size) / 240))
+    for box in () if others is None else others:
+        pen.rectangle(_inside(box * factor, picture.size, line), outline=(190, 190, 190), width=1)
     for box in () if truth is None else truth:
         _dashed(pen, _inside(box * factor, picture.size, line), line)
     placed = [_inside(box * factor, picture.size, line) for box in boxes]

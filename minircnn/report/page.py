@@ -33,12 +33,19 @@ SHARES = ("foreground", "rpn_recall")  # columns that are shares, each with a ch
 ALWAYS = ("step", "loss", "lr", "foreground")  # columns of every log; a model's own losses are "loss_…"
 
 
-def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detections], truths: Sequence[Sample]) -> None:
+def write_report(
+    run: Path,
+    evaluation: Evaluation,
+    detections: Sequence[Detections],
+    truths: Sequence[Sample],
+    metrics: dict | None = None,
+) -> None:
     """Write `report.html` into a run folder.
 
     Parameters
     ----------
     run : folder with settings.json, log.csv and metrics.json
+    metrics : what would stand in metrics.json, of a run that is not finished
     evaluation : what was measured
     detections, truths : of the same images, which are read again for the pictures
 
@@ -47,7 +54,8 @@ def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detecti
     InputError : a file of the run folder or an image cannot be read, or the report cannot be written
     """
     folder = RunFolder(run)
-    metrics, settings = (read_json(path, f"is {run} a finished run?") for path in (folder.metrics, folder.settings))
+    metrics = metrics or read_json(folder.metrics, f"is {run} a finished run?")
+    settings = read_json(folder.settings, f"is {run} a run?")
     names = [row.name for row in evaluation.classes]
     best, worst = choose_examples(detections, truths, names)
     page = frame("page").substitute(
@@ -59,7 +67,7 @@ def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detecti
         figures=_figures(metrics),
         about=about(metrics, settings, true_boxes(evaluation)),
         rivalry=rivalry(metrics),
-        learning=_learning(_read_log(folder.log), metrics["history"]),
+        learning=_learning(read_log(folder.log), metrics["history"]),
         classes=_class_table(evaluation.classes, metrics),
         sizes=sizes(metrics, truths),
         precision_recall="".join(_precision_recall(row) for row in evaluation.classes if row.truths),
@@ -72,7 +80,7 @@ def write_report(run: Path, evaluation: Evaluation, detections: Sequence[Detecti
     write_text(folder.report, page)
 
 
-def _read_log(path: Path) -> dict[str, np.ndarray]:
+def read_log(path: Path) -> dict[str, np.ndarray]:
     """Columns of log.csv, float64."""
     try:
         with open(path, newline="", encoding="utf-8") as file:

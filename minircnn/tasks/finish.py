@@ -58,6 +58,9 @@ def finish_run(training: Training, samples: Samples, split: str, progress: Progr
         "skipped": list(training.data.skipped),
         "history": training.history,
     }
+    if training.step < training.steps.count:
+        done = f"after {training.step} of {training.steps.count} steps"
+        metrics["stopped_early"] = f"{done}: {settings.patience} validations without a better AP"
     if rival is not None:
         metrics["rival"] = rival
     write_json(folder.metrics, metrics)

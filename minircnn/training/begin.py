@@ -97,7 +97,8 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
     new |= {name: own[name] for name in own if name.startswith(("cls_score", "bbox_pred"))}
     assign(model, weights | new, path)
     shown = ", ".join(source.class_names[:4]) + (", …" if len(source.class_names) > 4 else "")
-    notes.append(f"{path} was trained on other classes ({shown}): cls_score and bbox_pred begin anew")
+    notes.append(f"{path} was trained on other classes ({shown}): all but cls_score and bbox_pred is kept, these "
+                 "two begin anew")  # fmt: skip
     return Beginning(model, f"the detector {path.name}, of other classes", notes=notes)
 
 

@@ -102,6 +102,17 @@ def _below(prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]
     return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
 
 
+def stored_training(last: Path, former: Path) -> dict:
+    """What the last checkpoint that can be read says of its training; only its description is read."""
+    for path in (last, former):
+        try:
+            found = json.loads(read_safetensors_file(path)[1][OWN_KEY])["training"]
+            return found if isinstance(found["history"], list) else {"history": []}
+        except (OSError, KeyError, ValueError, TypeError, RecursionError):  # an InputError is a ValueError
+            continue
+    raise InputError(f"{last} is no checkpoint that can be read, and neither is {former.name}")
+
+
 def stored_step(path: Path) -> int:
     """The step of a checkpoint, of which only the description is read; InputError where there is none."""
     try:

@@ -15,16 +15,21 @@ class Interrupted(Exception):
 
 
 def take_steps(
-    steps: Steps, after: Callable[[dict[str, float]], None], save: Callable[[], None], every_seconds: float
+    steps: Steps,
+    after: Callable[[dict[str, float]], None],
+    save: Callable[[], None],
+    every_seconds: float,
+    enough: Callable[[], bool] = lambda: False,
 ) -> None:
     """Take the steps that remain and save; on Ctrl-C or SIGTERM before the end, save and raise `Interrupted`.
 
     after : called after each step with its figures
     save : writes a checkpoint
+    enough : whether to end before the last step
     """
     with StopRequest() as stop:
         saved_at = time.monotonic()
-        while steps.step < steps.count:
+        while steps.step < steps.count and not enough():
             after(steps.take())
             if stop.asked or time.monotonic() - saved_at > every_seconds:
                 save()

@@ -1,9 +1,9 @@
 """The files of a run folder.
 
 A run folder holds settings.json, log.csv, last.safetensors (to go on) and previous.safetensors (should that one be
-damaged), best.safetensors (to detect with), metrics.json, report.html, train.txt and validation.txt where --split made
-them, and beside them what is cached for this run: proposals/ and the data sets' index. While a process writes there, it
-holds the file `lock`.
+damaged), best.safetensors (to detect with), metrics.json, report.html, batches.jpg (the first steps), train.txt and
+validation.txt where --split made them, tensorboard/ where that is installed, and beside them what is cached for this
+run: proposals/ and the data sets' index. While a process writes there, it holds the file `lock`.
 """
 
 import os
@@ -48,6 +48,7 @@ class RunFolder:
         self.best = self.path / "best.safetensors"
         self.metrics = self.path / "metrics.json"
         self.report = self.path / "report.html"
+        self.board = self.path / "tensorboard"
 
     @property
     def holds_a_run(self) -> bool:

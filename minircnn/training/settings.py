@@ -32,11 +32,13 @@ RANGES = {  # name → kind of number, least, most; a least of 0 is itself allow
     "limit": (int, 1, UNBOUNDED),
     "validation_limit": (int, 1, UNBOUNDED),
     "validation_images": (int, 1, UNBOUNDED),
+    "validations": (int, 1, 10_000),
+    "patience": (int, 1, 10_000),
     "checkpoint_seconds": (int | float, 0, 1_000_000),
 }
 Number = TypeVar("Number", int, float)
 PARTS = ("all", "rpn")
-OPTIONAL = ("split", "epochs", "lr", "images_per_step", "frozen_blocks", "limit", "validation_limit")
+OPTIONAL = ("split", "epochs", "lr", "images_per_step", "frozen_blocks", "limit", "validation_limit", "patience")
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,9 @@ class TrainSettings:
     limit: int | None = None
     validation_limit: int | None = None
     validation_images: int = 100
+    validations: int = 6
+    patience: int | None = None
+    freeze: tuple[str, ...] = ()
     proposals_folder: str | None = None
     skip_bad: bool = False
     checkpoint_seconds: float = 300.0
@@ -137,8 +142,10 @@ class TrainSettings:
             raise InputError(f"part should be one of {', '.join(PARTS)}, not {self.part!r}")
         if MODELS[self.model].searches and (self.part != "all" or self.alternating):
             raise InputError(f"--model {self.model} has one part, which learns at once: leave out --alternating")
-        if self.weights == RANDOM and self.frozen_blocks:
-            raise InputError("frozen_blocks would keep random weights as they are; leave it out, or give --weights")
+        if self.weights == RANDOM and (self.frozen_blocks or self.freeze):
+            raise InputError("frozen layers would keep random weights as they are; freeze none, or give --weights")
+        if not MODELS[self.model].searches and self.proposals != ProposalSettings():
+            raise InputError(f"--model {self.model} proposes its regions itself: leave out the options of the search")
         check_format(self.format)
 
     @property
@@ -208,6 +215,7 @@ class TrainSettings:
             fields["proposals"] = ProposalSettings(**fields["proposals"])
             fields["detection"] = DetectionSettings(**fields["detection"])
             fields["classes"] = tuple(fields["classes"]) if fields["classes"] else None
+            fields["freeze"] = tuple(fields.get("freeze", ()))
             return cls(**fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:  # an InputError is a ValueError
             raise InputError(

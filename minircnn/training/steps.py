@@ -21,6 +21,7 @@ from minircnn.models.crop_classifier import Crops
 from minircnn.proposals import ProposalsOf
 from minircnn.training.batches import make_batch
 from minircnn.training.first_weights import fit_first_weights
+from minircnn.training.freeze import freeze
 from minircnn.training.optim import SGD
 from minircnn.training.settings import TrainSettings
 
@@ -110,11 +111,15 @@ class DetectorSteps(Steps):
     order, position : this epoch's permutation of the images, and how much of it has been seen
     new : hidden layers with random weights, which the first step fits to what they are given
     said : what that did, in words; empty at any other step
+    seen : called with each minibatch once it was learned from, if anybody wants to see it
     """
+
+    seen: Callable[[Batch], None] | None = None
 
     def __init__(self, model: FastRCNN, samples: Samples, proposals_of: ProposalsOf | None, settings: TrainSettings):
         if settings.part == "rpn" and isinstance(model, FasterRCNN):
             model.learn_proposals_alone()
+        freeze(model, settings.freeze)
         count = settings.steps(len(samples))
         optimiser = SGD(model.named_parameters(), settings.momentum, settings.decay)
         super().__init__(model, optimiser, count, settings.schedule(count))
@@ -151,4 +156,6 @@ class DetectorSteps(Steps):
         if self.new:
             self.said, self.new = fit_first_weights(self.detector, batch, self.new), ()
         losses = train_step(self.model, self.optimiser, batch, lr)
+        if self.seen is not None:
+            self.seen(batch)
         return losses | self.detector.figures

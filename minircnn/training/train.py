@@ -5,6 +5,7 @@ from bit for bit, a log, and validation that chooses the best weights.
 """
 
 import os
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,15 +19,16 @@ from minircnn.training.begin import first_model, offset_statistics, reopen
 from minircnn.training.checkpoint import TrainingState, load_newest, save_checkpoint
 from minircnn.training.data import TrainingData
 from minircnn.training.divergence import way_out
+from minircnn.training.freeze import frozen_layers
 from minircnn.training.loop import take_steps
 from minircnn.training.notes import check_room, notes_on
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.training.steps import DetectorSteps
+from minircnn.training.tensorboard import Board
 from minircnn.weights.model_file import save_model
 
 LOG_EVERY = 20  # steps averaged into one row
-VALIDATIONS = 6  # times the validation images are scored during a run
 
 
 class Training:
@@ -38,12 +40,15 @@ class Training:
     def __init__(self, folder: RunFolder, settings: TrainSettings, data: TrainingData, model: FastRCNN):
         self.folder, self.settings, self.data, self.model = folder, settings, data, model
         self.images, self.contents = len(data.train), data.contents()
+        if model.searches:
+            model.search = settings.proposals  # the model file says so, and detection searches as training did
         self.steps = DetectorSteps(model, data.train, data.proposals_of, settings)
         self.columns = ("step", "epoch", "lr", "loss", *self.steps.figures, "seconds")  # of the log
         self.best_score = -1.0
         self.history: list[dict] = []
         self.started_from = ""  # in words
         self.notes: list[str] = []  # what the user should know of how the run began
+        self.board = Board(folder.board, 1)
 
     @property
     def step(self) -> int:
@@ -69,6 +74,7 @@ class Training:
         settings = replace(settings, frozen_blocks=settings.resolve(len(data.train)).frozen_blocks)
         beginning = first_model(settings, data.class_names, np.random.default_rng(settings.seed))
         model = beginning.model
+        frozen_layers(settings.freeze, model)
         own = model.architecture  # which may be that of its weights
         settings = replace(settings, pooling=own.pooling, rpn=None if model.searches else own.rpn)
         check_room(model, folder.path)
@@ -171,7 +177,7 @@ class Training:
             raise InputError(f"{words}; {way_out(self.folder, self.settings, self.history)}") from None
 
     def _run(self, progress: Progress) -> None:
-        with self.folder.claimed():
+        with self.folder.claimed(), closing(Board(self.folder.board, self.step + 1)) as self.board:
             if not self.folder.holds_a_run:
                 self.save()
             rows: list[dict[str, float]] = []
@@ -186,12 +192,15 @@ class Training:
                 progress("training", self.step, self.steps.count, self._words(rows))
                 if self._validation_is_due():
                     self._validate(progress)
+                    if rows and self.is_enough:
+                        self._log(rows)
 
-            take_steps(self.steps, after, self.save, self.settings.checkpoint_seconds)
+            take_steps(self.steps, after, self.save, self.settings.checkpoint_seconds, lambda: self.is_enough)
 
     def _log(self, rows: list[dict[str, float]]) -> None:
         means = {name: float(np.mean([row[name] for row in rows])) for name in self.steps.figures}
         self._latest = _total(means)
+        self.board.add(self.step, {"loss": self._latest} | means | {"lr": self.steps.lr(self.step - 1)})
         steps = self.steps
         epoch, lr = self.settings.epochs_after(steps.step, self.images), steps.lr(steps.step - 1)
         values = (steps.step, epoch, lr, self._latest, *means.values(), steps.seconds)
@@ -206,7 +215,17 @@ class Training:
         count = self.steps.count
         if self.settings.part != "all":  # there is no detector to score
             return False
-        return self.step * VALIDATIONS // count > (self.step - 1) * VALIDATIONS // count
+        times = self.settings.validations
+        return self.step * times // count > (self.step - 1) * times // count
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether `patience` validations in a row were no better than the one that chose the weights."""
+        patience, scores = self.settings.patience, [row["AP"] or 0.0 for row in self.history]
+        if patience is None or not scores:
+            return False
+        best = max(index for index, score in enumerate(scores) if score == max(scores))
+        return len(scores) - 1 - best >= patience
 
     def _validate(self, progress: Progress) -> None:
         """Score the validation images; keep the weights if their AP, the mean over ten IoUs, is the best so far."""
@@ -215,6 +234,7 @@ class Training:
         scores = {key: value for key, value in found[0].as_metrics().items() if key in ("mAP50", "mAP75", "AP")}
         epoch = self.settings.epochs_after(self.step, self.images)
         self.history.append({"epoch": epoch, "step": self.step, **scores})
+        self.board.add(self.step, {f"validation/{name}": score for name, score in scores.items()})
         self.model.best_score = found[0].best.score if found[0].best else None
         if (scores["AP"] or 0.0) >= self.best_score:
             self.best_score = scores["AP"] or 0.0

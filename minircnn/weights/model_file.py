@@ -20,6 +20,7 @@ from minircnn.anchors import rpn_settings
 from minircnn.base.errors import InputError, NotFinite
 from minircnn.base.files import sync, written_whole
 from minircnn.models import MODELS, Architecture, FastRCNN
+from minircnn.proposals import ProposalSettings
 from minircnn.targets import OffsetStatistics
 from minircnn.weights.architecture import FORMAT, architecture_of, describe_architecture
 from minircnn.weights.foreign.detector import read_detector
@@ -43,6 +44,8 @@ def describe(model: FastRCNN) -> dict:
     }
     if model.best_score is not None:
         description["best_score"] = model.best_score
+    if model.searches and model.search != ProposalSettings():
+        description["search"] = asdict(model.search)
     if not model.searches:  # a file that says nothing of it is Fast R-CNN's
         description |= {"model": model.kind, "rpn": asdict(model.architecture.rpn)}
     return description
@@ -64,19 +67,16 @@ def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> Fast
         _check_sizes(MODELS[word], architecture, len(names), output_size, tensors, path)
         rng, given = np.random.default_rng(0), layers_of(tensors)
         model = MODELS[word](architecture, len(names), rng, names, output_size=output_size, given=given)
-        model.best_score = _score(description.get("best_score"))
+        model.best_score = description.get("best_score")
+        if not 0 <= (model.best_score or 0.0) <= 1:
+            raise ValueError(f"best_score should lie in [0, 1], not {model.best_score!r}")
+        model.search = ProposalSettings(**description.get("search", {}))
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: its description of the model is not usable ({error}); train it again") from None
     assign(model, tensors, path)
     return model
-
-
-def _score(stored: object) -> float | None:
-    if stored is None or (isinstance(stored, float) and 0 <= stored <= 1):
-        return stored
-    raise ValueError(f"best_score should lie in [0, 1], not {stored!r}")
 
 
 def layers_of(parameters: Iterable[str]) -> set[str]:

@@ -70,7 +70,7 @@ def compress(model: FastRCNN, fc6: int, fc7: int) -> tuple[FastRCNN, dict[str, f
         model.class_names,
         output_size=model.roi_layer.output_size,
     )
-    smaller.statistics, smaller.best_score = model.statistics, model.best_score
+    smaller.statistics, smaller.best_score, smaller.search = model.statistics, model.best_score, model.search
     values, shares = dict(model.named_parameters()), {}
     for name, parameter in smaller.named_parameters():
         if name in values:
