@@ -30,3 +30,12 @@ def most_used() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def memory_available() -> int | None:
+    """Bytes that are free for the taking now, within the limit; None where nobody says."""
+    known = [] if (limit := memory_limit()) is None else [limit]
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        known.append(1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))))
+    return min(known, default=None)

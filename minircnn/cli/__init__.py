@@ -12,6 +12,7 @@ from minircnn.cli import (
     bench,
     data,
     detect,
+    doctor,
     evaluate,
     explain,
     export,
@@ -46,6 +47,7 @@ app.command()(one_sentence(explain.explain))
 app.command()(one_sentence(trace.trace))
 app.command()(one_sentence(gradcheck.gradcheck))
 app.command()(one_sentence(bench.bench))
+app.command()(one_sentence(doctor.doctor))
 
 
 def _print_version(wanted: bool) -> None:

@@ -24,19 +24,19 @@ LOSSES = Path(__file__).parents[1] / "losses.py"  # has loops as well
 STAMP = "minircnn.sources"  # beside the loops: what they were compiled from, and which files were read and found sound
 
 
-def _cache_folder(source: Path) -> Path:
+def cache_folder(source: Path) -> Path:
     """Where Numba keeps what is compiled of this file. Nothing is compiled to find out."""
     scope: dict[str, Any] = {}
     exec(compile("def probe(): pass", str(source), "exec"), scope)
     return Path(str(njit(cache=True)(scope["probe"]).stats.cache_path))
 
 
-def _ensure_cache_folder() -> bool:
+def _ensurecache_folder() -> bool:
     """Whether compiled kernels outlive this process."""
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
         return True
     try:
-        folders = {_cache_folder(source) for source in (Path(__file__), LOSSES)}
+        folders = {cache_folder(source) for source in (Path(__file__), LOSSES)}
     except RuntimeError:  # "no locator available"
         config.CACHE_DIR = folder_of_its_own = tempfile.mkdtemp(prefix="minircnn-kernels-")  # type: ignore[attr-defined]
         atexit.register(shutil.rmtree, folder_of_its_own, ignore_errors=True)
@@ -88,4 +88,4 @@ def _is_whole(path: Path) -> bool:
     return bool(content)
 
 
-KEPT = _ensure_cache_folder()
+KEPT = _ensurecache_folder()

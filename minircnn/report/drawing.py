@@ -85,6 +85,11 @@ def _name(label: int, class_names: Sequence[str]) -> str:
     return name if _font_file(name) is not None else f"class {label}"
 
 
+def can_write(name: str) -> bool:
+    """Whether a font of this machine has the letters of a class name."""
+    return _font_file(name) is not None
+
+
 def _inside(box: np.ndarray, size: tuple[int, int], line: int) -> Box:
     """The box in whole pixels, moved so far into the picture that all four of its lines show."""
     width, height = size
