@@ -189,7 +189,9 @@ def test_yolo_in_the_layouts_that_tools_write(tmp_path):
     settings.unlink()
     (tmp_path / "obj.names").write_text("hat\nscarf\n")  # Darknet's
     (tmp_path / "obj.data").write_text("classes = 2\ntrain = data/t.txt\nnames = data/obj.names\nbackup = backup/\n")
-    with pytest.raises(InputError, match=r"names 'data/obj.names', and there is no"):
+    assert list(told(open_samples(tmp_path, "train")).values()) == list(expected.values())  # as CVAT exports it
+    (tmp_path / "obj.data").write_text("classes = 2\ntrain = t.txt\nnames = other.names\n")
+    with pytest.raises(InputError, match=r"names 'other.names', and there is no"):
         open_samples(tmp_path, "train")
     (tmp_path / "obj.data").write_text("classes = 2\ntrain = t.txt\nnames = obj.names\n")
     assert list(told(open_samples(tmp_path, "train")).values()) == list(expected.values())

@@ -109,7 +109,7 @@ def info(
                 )
     _print_counts(figures)
     if searched.samples:
-        _print_reach(figures["proposals"])
+        _print_reach(figures["proposals"], sum(split["images"] for split in figures["splits"].values()))
     if out is not None:
         print(f"the page is {out}")
     for split in figures["splits"].values():
@@ -127,13 +127,20 @@ def info(
         raise typer.Exit(2)
 
 
-def _print_reach(figures: dict) -> None:
-    sizes = ", ".join(
-        f"{name} {figure(value)}" for name, value in figures["recall50_by_size"].items() if value is not None
+def _print_reach(figures: dict, images: int) -> None:
+    from minircnn.base.cores import usable_cores
+
+    known = {name: value for name, value in figures["recall50_by_size"].items() if value is not None}
+    sizes = ", ".join(f"{name} {figure(value)}" for name, value in known.items())
+    print(
+        f"proposals on {figures['images']} of the images: {figures['proposals_per_image']:.0f} each; they reach "
+        f"{figure(figures['recall50'])} of the boxes at IoU 0.5 ({sizes or 'no box'}), "
+        f"{figure(figures['recall70'])} at 0.7"
     )
-    print(f"proposals on {figures['images']} of the images: {figures['proposals_per_image']:.0f} each, in "
-          f"{figures['seconds_per_image']:.2f} s; they reach {figure(figures['recall50'])} of the boxes at IoU 0.5 "
-          f"({sizes or 'no box'}), {figure(figures['recall70'])} at 0.7")  # fmt: skip
+    each, cores = figures["seconds_per_image"], usable_cores()
+    minutes = images * each / cores / 60
+    whole = f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h; less with --search-side, docs/data.md"
+    print(f"searching an image takes {each:.2f} s: all {images:,} on {cores} cores about {whole}")
 
 
 def _is_data_page(path: Path) -> bool:

@@ -1,7 +1,7 @@
 """`python tests/tools/search.py FOLDER`: what Selective Search reaches on large images, and what it costs.
 
-Searches copies of several sizes of scenes of 600 pixels, and of sheets of nine scenes of 200, whose garments are a third
-as large: the table of docs/data.md. One core, some five minutes.
+Searches copies of several sizes of scenes of 600 pixels, and of sheets of nine scenes of 200, whose garments are a
+third as large: the table of docs/data.md. One core, some five minutes.
 """
 
 import argparse

@@ -26,7 +26,7 @@ from minircnn.data.formats.layout import (
 )
 from minircnn.data.formats.pictures import Pictures, by_id
 from minircnn.data.formats.writing import Annotated, rows
-from minircnn.data.formats.yolo_settings import YoloSettings, read_settings
+from minircnn.data.formats.yolo_settings import DARKNETS, YoloSettings, read_settings
 from minircnn.data.image import SUFFIXES
 from minircnn.data.reader import Objects, name_below
 
@@ -78,6 +78,12 @@ def labels_of(image: Path) -> Path:
     return image.with_suffix(".txt")
 
 
+def _listed(pictures: Pictures, line: str) -> str:
+    """A line of a list of images; without the folder "data" where no image is there, as CVAT writes it."""
+    there = any((root / line).is_file() for root in pictures.roots)
+    return line if there else line.removeprefix(DARKNETS)
+
+
 class Yolo:
     """Images of some folders or lists. What a reader has: `minircnn/data/reader.py`."""
 
@@ -93,7 +99,7 @@ class Yolo:
             if place.is_dir():
                 images += list(files_below(place, SUFFIXES))
             else:
-                images += [pictures.path(line, f"{place}: {line!r}") for line in text_lines(place)]
+                images += [pictures.path(_listed(pictures, line), f"{place}: {line!r}") for line in text_lines(place)]
         if not images:
             raise InputError(f"{places[0]}: holds no image; put the images there")
         if any(not path.is_relative_to(self.image_folder) for path in images):

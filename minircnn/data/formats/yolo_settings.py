@@ -10,6 +10,7 @@ from minircnn.base.errors import InputError
 from minircnn.data.formats.checks import short
 from minircnn.data.formats.layout import check_names, opened_text, text_lines
 
+DARKNETS = "data/"  # the folder that Darknet's own examples lie in
 AT_MOST = 1_000_000  # bytes
 KEYS = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
 
@@ -76,7 +77,8 @@ def _place(path: Path, root: Path, value: object) -> Path:
     inside = text
     while inside.startswith("../"):
         inside = inside.removeprefix("../")
-    tried = [place for base in (root, path.parent) for place in (base / inside, base / text)]
+    without = inside.removeprefix(DARKNETS)  # as CVAT's export has it, where nothing is called so
+    tried = [place for base in (root, path.parent) for place in (base / inside, base / text, base / without)]
     for place in tried:
         if not place.exists():
             continue
