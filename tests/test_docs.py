@@ -26,6 +26,7 @@ PAIRS = {ROOT / "README.md": ROOT / "README.ko.md", ROOT / "examples" / "README.
         "next.md",
         "notation.md",
         "targets.md",
+        "ten_minutes.md",
         "backward/linear.md",
         "backward/relu.md",
         "backward/roi_align.md",
