@@ -133,6 +133,14 @@ def test_what_may_hold_corrections_is_never_written_again(photographs, tmp_path)
     )  # fmt: skip
 
 
+def test_a_sub_folder_that_is_called_as_a_form_is_refused(photographs, tmp_path):
+    (photographs / "deeper").rename(photographs / "crops")
+    names = list_images([photographs], tmp_path / "found")[0].values()
+    with pytest.raises(InputError, match="the pictures of a sub-folder called crops go"):
+        check_save("yolo,crops", tmp_path / "found", True, names)
+    assert check_save("yolo", tmp_path / "found", True, names) == (["yolo"], [])
+
+
 def test_a_save_that_fails_leaves_no_half_folder(photographs, tmp_path):
     folder = filled(tmp_path / "found", [photographs])
     (photographs / "b.jpg").unlink()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import threading
 from dataclasses import replace
 
@@ -266,3 +267,11 @@ def test_tensorboard_reads_the_log_and_nothing_twice_after_a_resume(scenes, tmp_
         [float(row.split(",")[3]) for row in rows], rel=1e-4
     )
     assert len(shown.Scalars("validation/AP")) == 6
+
+
+def test_a_tensorboard_that_does_not_load_stops_nothing(scenes, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
+    training = start(tmp_path / "run", settings(scenes))
+    training.run()
+    assert training.step == training.steps.count
+    assert not (tmp_path / "run" / "tensorboard").exists()

@@ -66,7 +66,7 @@ def detect(
     made_with |= {"classes": classes} if classes else {}
     made_with |= {"min_side": min_side} if min_side else {}
     folder = PictureFolder(out, paths, detector.class_names, made_with, least)
-    wanted, already = check_save(save or "", out, bool(folder.remaining))
+    wanted, already = check_save(save or "", out, bool(folder.remaining), paths.values())
     for sentence in left_out:
         print(f"left out: {sentence}")
     for sentence in folder.notes + already:

@@ -6,7 +6,7 @@ that is there already is never touched: somebody may have corrected the labels i
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -26,10 +26,11 @@ SAVED = (*(name for name, writer in WRITERS.items() if name != "deepfashion2"), 
 FORBIDDEN = set('<>:"/\\|?*') | {chr(code) for code in range(32)}  # in a file's name, on one system or another
 
 
-def check_save(text: str, out: Path, remaining: bool) -> tuple[list[str], list[str]]:
+def check_save(text: str, out: Path, remaining: bool, names: Iterable[str] = ()) -> tuple[list[str], list[str]]:
     """ "coco,crops" → what of it is to be written, and a note for each that is there already.
 
     remaining : whether an image is left to look at, so that what is there would not be all
+    names : of the images, below the folder that was named
 
     Raises
     ------
@@ -38,6 +39,11 @@ def check_save(text: str, out: Path, remaining: bool) -> tuple[list[str], list[s
     wanted = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     if unknown := [word for word in wanted if word not in SAVED]:
         raise InputError(f"--save {unknown[0]}: give one or several of {','.join(SAVED)}")
+    folders = {PurePosixPath(name).parts[0] for name in names if "/" in name}
+    if mixed := [word for word in wanted if word in folders]:
+        raise InputError(
+            f"{out / mixed[0]} is where the pictures of a sub-folder called {mixed[0]} go; rename that one"
+        )
     there = [word for word in wanted if (out / word).exists()]
     if there and remaining:
         raise InputError(f"{out / there[0]} is there already, and may hold corrections; move it away, or {REMEDY}")

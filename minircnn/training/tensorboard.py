@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from minircnn.base.errors import InputError
+from minircnn.base.files import reason
+
 
 class Board:
     """What there is to write to; nothing, where TensorBoard is not installed.
@@ -31,17 +34,22 @@ class Board:
         """Figures of a step, at once on the disk; those that are None were not measured."""
         if not self._installed:
             return
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
+        try:
+            from tensorboard.compat.proto.event_pb2 import Event
+            from tensorboard.compat.proto.summary_pb2 import Summary
+        except Exception:  # an installation that does not load may raise anything, and is no reason to stop training
+            self._installed = False
+            return
         values = [Summary.Value(tag=name, simple_value=value) for name, value in figures.items() if value is not None]
         self._write(Event(step=step, wall_time=time.time(), summary=Summary(value=values)))
 
     def _write(self, event: Any) -> None:
-        if self._writer is None:
-            self._writer = self._opened()
-        self._writer.write(event.SerializeToString())
-        self._writer.flush()
+        try:
+            self._writer = self._writer or self._opened()
+            self._writer.write(event.SerializeToString())
+            self._writer.flush()
+        except OSError as error:
+            raise InputError(f"{self._folder} cannot be written ({reason(error)}); make room, then --resume") from None
 
     def _opened(self) -> Any:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
