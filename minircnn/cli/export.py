@@ -15,8 +15,8 @@ def export(
 ) -> None:
     """Take a detector along: ONNX, which other languages and machines run, or weights under torchvision's names.
 
-    The ONNX graph is the whole of detection, from the resized image's pixels to boxes, classes and scores; docs/data.md
-    shows how it is run. Fast R-CNN's takes proposals as well.
+    The ONNX graph is the whole of detection, from the resized image's pixels to boxes, classes and scores. Fast R-CNN's
+    takes proposals as well. How it is run: docs/export.md.
 
     Example: minircnn export runs/first --out first.onnx
     """

@@ -4,7 +4,7 @@
 
 It is `detection/detect.py` operator by operator, weights included: Conv, MaxRoiPool or RoiAlign, Gemm, and
 NonMaxSuppression twice where the model proposes itself. Only resizing stays outside, for ONNX' Resize is not OpenCV's:
-whoever runs the graph gives the image as `Preprocessing` sizes it, and how that was (docs/data.md shows it).
+whoever runs the graph gives the image as `Preprocessing` sizes it, and how that was (docs/export.md shows it).
 """
 
 import json

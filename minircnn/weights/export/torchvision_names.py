@@ -1,7 +1,7 @@
 """A detector's weights under the names, in the order and in the units that torchvision's FasterRCNN has them.
 
 torchvision.models.detection.FasterRCNN over a Sequential of convolutions loads the file as it is; what is no weight
-(anchors, mean, sides, class names) stands in the metadata. docs/data.md shows the twenty lines.
+(anchors, mean, sides, class names) stands in the metadata. docs/export.md shows the twenty lines.
 """
 
 import json
