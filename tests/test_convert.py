@@ -84,7 +84,8 @@ def test_round_trips(source, tmp_path, first, second):
                 assert one.image_path.read_bytes() == other.image_path.read_bytes()
 
 
-def test_the_same_scenes_in_all_formats_train_the_same_weights(scenes, tmp_path):
+@pytest.mark.parametrize("steps", [10, pytest.param(50, marks=pytest.mark.slow)])
+def test_the_same_scenes_in_all_formats_train_the_same_weights(scenes, tmp_path, steps):
     weights, told = {}, {}
     for name in WRITERS:
         folder = tmp_path / name
@@ -93,7 +94,7 @@ def test_the_same_scenes_in_all_formats_train_the_same_weights(scenes, tmp_path)
         settings = TrainSettings(data=str(folder), epochs=7, images_per_step=1, lr=0.01,
                                  proposals_folder=str(scenes / "proposals"))  # fmt: skip
         training = Training.start(RunFolder(tmp_path / "runs" / name), settings)
-        for _ in range(50):
+        for _ in range(steps):
             training.steps.take()
         weights[name] = training.steps.tensors()
     assert all(other == told["deepfashion2"] for other in told.values())

@@ -20,6 +20,7 @@ from minircnn.training.forecast import forecast
 from minircnn.training.freeze import frozen_layers
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
+from minircnn.training.tensorboard import Board
 from minircnn.training.train import Training
 from minircnn.weights.svd import compress
 
@@ -95,10 +96,10 @@ def test_frozen_layers_by_name_block_and_backbone():
 
 @pytest.mark.parametrize("names", [("backbone",), ("conv4_2", "fc7")])
 def test_frozen_layers_stay_and_the_others_learn_also_after_a_resume(scenes, tmp_path, names):
-    training = start(tmp_path / "run", settings(scenes, freeze=names, frozen_blocks=0))
+    training = start(tmp_path / "run", settings(scenes, freeze=names, frozen_blocks=0, epochs=1, validations=1))
     before, frozen = weights(training), frozen_layers(names, training.model)
     training.run()
-    longer = Training.resume(RunFolder(tmp_path / "run"), epochs=3)
+    longer = Training.resume(RunFolder(tmp_path / "run"), epochs=1.5)
     longer.run()
     assert longer.step > training.step
     for name, value in weights(longer).items():
@@ -154,13 +155,14 @@ def test_wrong_options_are_one_sentence_and_nothing_is_written(scenes, tmp_path,
 @pytest.mark.parametrize("kind", ["fast", "faster"])
 def test_a_forecast_and_a_look_change_no_bit(scenes, tmp_path, kind):
     given = settings(scenes, model=kind, proposals_folder=None if kind == "faster" else str(scenes / "proposals"))
+    given = replace(given, epochs=1)
     plain = start(tmp_path / "plain", given)
     plain.run()
     watched = start(tmp_path / "watched", given)
     said = forecast(watched)
     BatchPicture(watched)
     watched.run()
-    assert "8 steps of" in said
+    assert "4 steps of" in said
     assert "model files" in said
     for name, value in weights(watched).items():
         assert np.array_equal(value, weights(plain)[name]), name
@@ -238,35 +240,33 @@ def test_a_report_of_no_run_is_one_sentence(tmp_path):
 # TensorBoard
 
 
-def test_tensorboard_reads_the_log_and_nothing_twice_after_a_resume(scenes, tmp_path):
-    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+def shown_by_tensorboard(folder, name):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    training = start(tmp_path / "run", settings(scenes, epochs=12))
-    monitor = training._log
+    accumulator = EventAccumulator(str(folder))
+    accumulator.Reload()
+    return {event.step: event.value for event in accumulator.Scalars(name)}
 
-    def log(rows):
-        monitor(rows)
-        if training.step == 40:
-            raise KeyboardInterrupt
 
-    training.save()
-    training._log = log
-    with pytest.raises(KeyboardInterrupt):
-        training.run()
-    again = Training.resume(RunFolder(tmp_path / "run"))
-    resumed_at = again.step
-    again.run()
-    shown = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
-    shown.Reload()
-    steps = [event.step for event in shown.Scalars("loss")]
-    assert steps == [20, 40, 48]
-    assert resumed_at < 40
-    rows = (tmp_path / "run" / "log.csv").read_text().splitlines()[1:]
-    assert [event.value for event in shown.Scalars("loss")] == pytest.approx(
-        [float(row.split(",")[3]) for row in rows], rel=1e-4
-    )
-    assert len(shown.Scalars("validation/AP")) == 6
+def test_tensorboard_reads_the_log_of_a_run(finished_run):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    columns, *rows = (line.split(",") for line in (finished_run / "log.csv").read_text().splitlines())
+    for name in ("loss", "loss_bbox", "lr"):
+        expected = {int(row[0]): pytest.approx(float(row[columns.index(name)]), rel=1e-4) for row in rows}
+        assert shown_by_tensorboard(finished_run / "tensorboard", name) == expected
+    history = json.loads((finished_run / "metrics.json").read_text())["history"]
+    expected = {row["step"]: pytest.approx(row["AP"]) for row in history if row["AP"] is not None}
+    assert shown_by_tensorboard(finished_run / "tensorboard", "validation/AP") == expected
+
+
+def test_tensorboard_shows_nothing_twice_after_a_resume(tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    for first, steps in ((1, (20, 32, 40)), (33, (40, 48))):  # killed behind step 40, its checkpoint was at 32
+        board = Board(tmp_path, first)
+        for step in steps:
+            board.add(step, {"loss": first + step, "AP": None})
+        board.close()
+    assert shown_by_tensorboard(tmp_path, "loss") == {20: 21, 32: 33, 40: 73, 48: 81}
 
 
 def test_a_tensorboard_that_does_not_load_stops_nothing(scenes, tmp_path, monkeypatch):

@@ -188,8 +188,9 @@ def train(
             with on_interrupt(lambda: _kept(folder), go_on):
                 warm_up(console)
                 console.say(f"note: {forecast(training)}")
-                BatchPicture(training)
+                picture = BatchPicture(training)
                 training.run(console)
+                picture.finish()
                 metrics = finish_run(training, training.data.validation, "validation", console)
     except Interrupted:
         raise _stopped(go_on()) from None

@@ -56,6 +56,11 @@ class BatchPicture:
         if len(self.tiles) >= IMAGES:
             self.write()
 
+    def finish(self) -> None:
+        """Write what there is, where a run ended before there were enough."""
+        if self.tiles and self.training.steps.seen is not None:
+            self.write()
+
     def write(self) -> None:
         """Write what there is, and look at no further minibatch."""
         self.training.steps.seen = None
