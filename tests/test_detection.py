@@ -74,7 +74,7 @@ def test_what_proposing_costs_is_not_taken_for_the_networks(tmp_path, monkeypatc
     none = np.zeros((0, 4), np.float32)
     monkeypatch.setattr(FastRCNN, "propose", costs(1, none))
     for name, seconds, result in (("image_features", 20, None), ("score_regions", 300, (none, none)),
-                                  ("select_detections", 4000, None), ("detect", 0, None)):  # fmt: skip
+                                  ("select_scored", 4000, None), ("detect", 0, None)):  # fmt: skip
         monkeypatch.setattr(f"minircnn.detection.evaluate.{name}", costs(seconds, result))
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
     parts = time_parts(FastRCNN(vgg_small(), 3, np.random.default_rng(0)), [sample])

@@ -9,6 +9,7 @@ from minircnn.detection.detect import (
     score_proposals,
     score_regions,
     select_detections,
+    select_scored,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "score_proposals",
     "score_regions",
     "select_detections",
+    "select_scored",
 ]

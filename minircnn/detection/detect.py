@@ -154,7 +154,7 @@ def _detect_one(
     if proposals is None:
         proposals = model.propose(image, features)
     cls_score, offsets = score_regions(model, image, features, proposals)
-    return select_detections(proposals, cls_score, offsets, image.shape[:2], settings)
+    return select_scored(proposals, model.probabilities(cls_score), offsets, image.shape[:2], settings)
 
 
 def score_proposals(model: FastRCNN, image: np.ndarray, proposals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -179,17 +179,14 @@ def image_features(model: FastRCNN, image: np.ndarray) -> np.ndarray:
     """
     if model.training:
         model.eval()
-    return model.forward_features(model.architecture.preprocessing.apply(image)[0][None])
+    return model.image_features(image)
 
 
 def score_regions(
     model: FastRCNN, image: np.ndarray, features: np.ndarray, proposals: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """cls_score and offsets, as `score_proposals` has them, of an image whose features are there."""
-    scale = model.architecture.preprocessing.image_scale(*image.shape[:2])
-    rois = np.insert(proposals * np.float32(scale), 0, 0, axis=1).astype(np.float32)
-    cls_score, bbox_pred = model.forward_rois(features, rois)
-    return cls_score, model.offsets(bbox_pred)
+    return model.score_regions(image, features, proposals)
 
 
 def _check_proposals(proposals: np.ndarray) -> None:
@@ -227,11 +224,22 @@ def select_detections(
     check_shape("select_detections", "cls_score", cls_score, (len(proposals), None))
     check_shape("select_detections", "offsets", offsets, (len(proposals), 4 * cls_score.shape[1]))
     probabilities = softmax(cls_score) if len(cls_score) else cls_score
+    return select_scored(proposals, probabilities, offsets, image_size, settings)
+
+
+def select_scored(
+    proposals: np.ndarray,
+    probabilities: np.ndarray,
+    offsets: np.ndarray,
+    image_size: tuple[int, int],
+    settings: DetectionSettings,
+) -> Detections:
+    """`select_detections` from the second step on; probabilities (P, K+1), column 0 the background's."""
     boxes = decode_boxes(proposals, offsets).reshape(len(proposals), offsets.shape[1] // 4, 4)
     boxes = clip_boxes(boxes, *image_size).astype(np.float32)
     found = []
     with_area = np.all(boxes[:, :, 2:] > boxes[:, :, :2], axis=2)  # (P, K+1); false where a box is NaN
-    for label in range(1, cls_score.shape[1]):
+    for label in range(1, probabilities.shape[1]):
         rows = np.flatnonzero((probabilities[:, label] > settings.score_threshold) & with_area[:, label])
         rows = rows[nms(boxes[rows, label], probabilities[rows, label], settings.nms_threshold)]
         found.append((boxes[rows, label], np.full(len(rows), label), probabilities[rows, label]))

@@ -16,7 +16,7 @@ from minircnn.detection import (
     detect,
     image_features,
     score_regions,
-    select_detections,
+    select_scored,
 )
 from minircnn.metrics import Evaluation, evaluate_detections
 from minircnn.models import FastRCNN
@@ -120,7 +120,7 @@ def time_parts(
         marks.append(time.perf_counter())
         cls_score, offsets = score_regions(model, image, features, proposals)
         marks.append(time.perf_counter())
-        select_detections(proposals, cls_score, offsets, image.shape[:2], settings)
+        select_scored(proposals, model.probabilities(cls_score), offsets, image.shape[:2], settings)
         marks.append(time.perf_counter())
         backbone, proposing, regions, selecting = np.diff(marks)
         rows.append(np.array([proposing, backbone + regions, selecting]))

@@ -2,7 +2,8 @@
 
 `architecture.py` says what a detector is made of, `vgg.py` is one, `backbones.py` lists them; `heads.py` is what
 follows RoI pooling, and `fast_rcnn.py` puts the parts together, on the base that `model.py` gives to all. `rpn.py`
-proposes regions, `faster_rcnn.py` is the detector with that in it, and `detectors.py` lists both.
+proposes regions, `faster_rcnn.py` is the detector with that in it, and `detectors.py` lists both. `rcnn.py` is where
+they come from: each region alone, cut out by `warping.py`.
 `classifier.py` is the network that VGG16's backbone comes from, `crop_classifier.py` the one that the small one's
 does; `trace.py` watches a model layer by layer.
 """

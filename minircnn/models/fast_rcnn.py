@@ -15,7 +15,7 @@ import numpy as np
 
 from minircnn.kernels.checks import check_shape
 from minircnn.layers import Layer
-from minircnn.losses import smooth_l1, softmax_cross_entropy
+from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
 from minircnn.models.architecture import Architecture
 from minircnn.models.batch import Batch, Drawn
 from minircnn.models.model import Model
@@ -111,6 +111,26 @@ class FastRCNN(Model):
         features : (1, FH, FW, C) of the image, for models that look at these instead
         """
         return propose(image, self.search)
+
+    def image_features(self, image: np.ndarray) -> np.ndarray:
+        """image (H, W, 3) uint8 RGB → what all its regions are scored from: its features (1, FH, FW, C)."""
+        return self.forward_features(self.architecture.preprocessing.apply(image)[0][None])
+
+    def score_regions(
+        self, image: np.ndarray, features: np.ndarray, proposals: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """cls_score (P, K+1) and offsets (P, 4(K+1)), not normalised, of proposals (P, 4) in pixels of the image.
+
+        features : as `image_features` gives them
+        """
+        scale = self.architecture.preprocessing.image_scale(*image.shape[:2])
+        rois = np.insert(proposals * np.float32(scale), 0, 0, axis=1).astype(np.float32)
+        cls_score, bbox_pred = self.forward_rois(features, rois)
+        return cls_score, self.offsets(bbox_pred)
+
+    def probabilities(self, cls_score: np.ndarray) -> np.ndarray:
+        """cls_score (P, K+1) → (P, K+1) in (0, 1): softmax's."""
+        return softmax(cls_score) if len(cls_score) else cls_score
 
     def forward(self, images: np.ndarray, rois: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Score and locate every region.

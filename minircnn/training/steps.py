@@ -130,7 +130,7 @@ class DetectorSteps(Steps):
         self.new: tuple[str, ...] = ()
         self.said = ""
 
-    def next_batch(self) -> Batch:
+    def next_samples(self) -> list[Sample]:
         """The next images in the epoch's random order; a new epoch draws a new order."""
         rng, images, chosen = self.model.rng, len(self.samples), list[Sample]()
         while len(chosen) < self.settings.images_of_a_step(images):
@@ -138,13 +138,17 @@ class DetectorSteps(Steps):
                 self.order, self.position = rng.permutation(images), 0
             chosen.append(self.samples[int(self.order[self.position])])
             self.position += 1
+        return chosen
+
+    def next_batch(self) -> Batch:
+        """The next images, with what is drawn of each."""
         return make_batch(
-            chosen,
+            self.next_samples(),
             self.proposals_of,
             self.detector.architecture.preprocessing,
             self.settings.roi_sampling,
             self.detector.statistics,
-            rng,
+            self.model.rng,
             self.settings.flip,
         )
 

@@ -1,0 +1,92 @@
+"""R-CNN's training, stage by stage: the network, its features on the disk, the SVMs, the regression of boxes.
+
+What a stage has finished is in the folder, and the same call goes on behind it: fine-tuning from its last checkpoint,
+features at the next image, the rest anew, for it takes seconds.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from minircnn.base.errors import InputError
+from minircnn.base.progress import Progress, silent
+from minircnn.models.rcnn import RCNN, LinearModels
+from minircnn.training.rcnn.features import Features, scale_of
+from minircnn.training.rcnn.ridge import solve_ridge
+from minircnn.training.rcnn.svm import Mining
+from minircnn.training.rcnn.windows import WindowSteps
+
+SCALED_BY = 100  # images, by which the features' length is judged
+
+
+@dataclass
+class Stages:
+    """What each stage took.
+
+    Attributes
+    ----------
+    seconds : stage → seconds
+    disk : bytes of features
+    negatives : class → hard negatives that were found
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    disk: int = 0
+    negatives: dict[str, int] = field(default_factory=dict)
+
+
+def learn_linear(model: RCNN, features: Features, progress: Progress = silent) -> tuple[LinearModels, dict[str, int]]:
+    """The SVMs and the regressions, from the features on the disk; how many hard negatives each class had.
+
+    Raises
+    ------
+    InputError : a class has no true box to learn from
+    """
+    some = [kept for number, kept in enumerate(features) if number < SCALED_BY]
+    fc7_scale, pooled_scale = scale_of([kept.hidden7 for kept in some]), scale_of([kept.pooled for kept in some])
+    K, names = model.num_classes, model.class_names
+    positives: list[list[np.ndarray]] = [[] for _ in range(K)]
+    pairs: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(K)]
+    for kept in features:
+        for k in range(K):
+            positives[k].append(fc7_scale * kept.hidden7[: len(kept.labels)][kept.labels == k + 1])
+            chosen = kept.pair_labels == k + 1
+            pairs[k].append((kept.pooled[chosen], kept.offsets[chosen]))
+    if missing := [names[k] for k in range(K) if not sum(map(len, positives[k]))]:
+        raise InputError(f"no true box of the class {missing[0]} to learn an SVM from; label some, or leave it out")
+    D = model.architecture.hidden[1]
+    minings = [Mining(np.concatenate(positives[k]), np.zeros(D + 1)) for k in range(K)]
+    for done, kept in enumerate(features, start=1):
+        rows = fc7_scale * kept.hidden7
+        for k, mining in enumerate(minings):
+            mining.look(rows[kept.negative[:, k]])
+        progress("hard negatives", done, len(features.samples), "")
+    for mining in minings:
+        mining.learn()
+    ridges = []
+    for k in range(K):
+        x = np.concatenate([pooled for pooled, _ in pairs[k]])
+        ridges.append(solve_ridge(pooled_scale * x, np.concatenate([offsets for _, offsets in pairs[k]])))
+        progress("regressing boxes", k + 1, K, names[k])
+    svm = np.stack([mining.weights for mining in minings], axis=1)
+    linear = LinearModels(svm, fc7_scale, np.concatenate(ridges, axis=1), pooled_scale)
+    return linear, {name: mining.seen for name, mining in zip(names, minings, strict=True)}
+
+
+def train_stages(steps: WindowSteps, folder: Path, progress: Progress = silent) -> Stages:
+    """From a network at its beginning to a detector: `steps.detector` has its `linear` afterwards."""
+    done, model = Stages(), steps.detector
+    while steps.step < steps.count:
+        figures = steps.take()
+        progress("fine-tuning", steps.step, steps.count, f"loss {figures['loss_cls']:.3f}")
+    done.seconds["fine-tuning"] = steps.seconds
+    began = time.perf_counter()
+    features = Features(folder / "features", steps.samples, steps.windows_of)
+    features.write(model, progress)
+    done.seconds["features"], began = time.perf_counter() - began, time.perf_counter()
+    model.linear, done.negatives = learn_linear(model, features, progress)
+    done.seconds["SVMs and boxes"] = time.perf_counter() - began
+    done.disk = features.bytes()
+    return done
