@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from minircnn import FasterRCNN, FastRCNN, InputError, detect, load_model, vgg_small
 from minircnn.anchors import RPNSettings
 from minircnn.data import open_samples, read_image
+from minircnn.detection import DetectionSettings
 from minircnn.models.preprocessing import Preprocessing
 from minircnn.weights.export.onnx_detector import export_onnx
 from minircnn.weights.export.torchvision_names import export_torchvision
@@ -101,8 +102,6 @@ def test_nothing_proposed_and_nothing_found_are_empty(tmp_path):
 
 def test_the_thresholds_stand_in_the_graph(tmp_path, rng):
     pytest.importorskip("onnx", reason="onnx is not installed")
-    from minircnn.detection import DetectionSettings
-
     model, settings = small(), DetectionSettings(0.3, 0.6, 5)
     numbers = dict(zip(("score_threshold", "nms_threshold", "max_detections"), vars(settings).values(), strict=True))
     export_onnx(tmp_path / "m.onnx", model, **numbers)
@@ -206,3 +205,21 @@ def test_without_the_package_onnx_is_one_sentence(model_file, tmp_path, monkeypa
     with pytest.raises(InputError, match="pip install onnx"):
         export_onnx(tmp_path / "m.onnx", load_model(model_file))
     assert list(tmp_path.glob("m.onnx*")) == []
+
+
+def test_a_pyramid_is_four_poolings_in_the_graph_and_none_of_torchvisions(tmp_path, rng):
+    """On a few regions that lie apart: many of a search's are one and the same to its coarse levels."""
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    model = small("pyramid")
+    with pytest.raises(InputError, match="torchvision has no spatial pyramid pooling"):
+        export_torchvision(tmp_path / "m.safetensors", model)
+    export_onnx(tmp_path / "m.onnx", model, score_threshold=0.0)
+    run, session = runner(tmp_path / "m.onnx")
+    image = next(pictures(rng))
+    proposals = np.array([[5, 5, 40, 60], [50, 10, 100, 40], [90, 60, 150, 150], [10, 90, 60, 155]], np.float32)
+    ours = detect(model, image, proposals, DetectionSettings(score_threshold=0.0))
+    boxes, names, scores = run(session, image, proposals)
+    assert len(ours) >= 12
+    assert names == [model.class_names[label - 1] for label in ours.labels]
+    assert np.abs(scores - ours.scores).max() < 1e-5
+    assert np.abs(boxes - ours.boxes).max() < 1e-2

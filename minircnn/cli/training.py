@@ -83,7 +83,10 @@ def train(
     ] = "fast",
     pooling: Annotated[
         str | None,
-        typer.Option(help="What makes 7×7 cells of a region: pool (RoI pooling) or align; suits the model if absent."),
+        typer.Option(
+            help="What makes cells of a region: pool (RoI pooling), align (RoIAlign) or pyramid (SPPnet's bins); suits "
+            "the model if absent."
+        ),
     ] = None,
     alternating: Annotated[
         bool, typer.Option("--alternating", help="Of --model faster: its two networks learn in turn, in four runs.")

@@ -10,7 +10,19 @@ from functools import partial
 import numpy as np
 
 from minircnn.gradcheck.finite_differences import CheckRow, check_gradient, without_ties
-from minircnn.layers import Conv, Dropout, FactoredLinear, Layer, Linear, MaxPool, Parameter, ReLU, RoIAlign, RoIPool
+from minircnn.layers import (
+    Conv,
+    Dropout,
+    FactoredLinear,
+    Layer,
+    Linear,
+    MaxPool,
+    Parameter,
+    ReLU,
+    RoIAlign,
+    RoIPool,
+    SpatialPyramid,
+)
 from minircnn.losses import smooth_l1, softmax_cross_entropy
 from minircnn.models import FastRCNN, Preprocessing
 from minircnn.models.vgg import VGG
@@ -95,6 +107,7 @@ def layer_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
     features = without_ties((2, 8, 8, 3), rng)
     yield from check_layer("roi_pool", RoIPool((3, 3), 1 / 8), features, rng, ROIS)
     yield from check_layer("roi_pool 7×7", RoIPool((7, 7), 1 / 8), features, rng, ROIS)
+    yield from check_layer("spatial_pyramid", SpatialPyramid(0, 1 / 8), features, rng, ROIS)
     for title, sampling_ratio, aligned in (("", 2, True), (", adaptive", 0, True), (", not aligned", 2, False)):
         align = RoIAlign((3, 3), 1 / 8, sampling_ratio, aligned)
         yield from check_layer(f"roi_align{title}", align, features, rng, ROIS)

@@ -14,6 +14,7 @@ from minircnn.layers.relu import ReLU
 from minircnn.layers.roi_align import RoIAlign
 from minircnn.layers.roi_pool import RoIPool
 from minircnn.layers.sequential import Sequential
+from minircnn.layers.spatial_pyramid import SpatialPyramid
 
 __all__ = [
     "Conv",
@@ -27,4 +28,5 @@ __all__ = [
     "RoIAlign",
     "RoIPool",
     "Sequential",
+    "SpatialPyramid",
 ]

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from minircnn.anchors import RPNSettings
-from minircnn.layers import RoIAlign, RoIPool, Sequential
+from minircnn.layers import RoIAlign, RoIPool, Sequential, SpatialPyramid
 from minircnn.models.heads import Head
 from minircnn.models.preprocessing import Preprocessing
 
@@ -25,8 +25,10 @@ class Convolution(NamedTuple):
     pool_after: bool
 
 
+RoILayer = RoIPool | RoIAlign | SpatialPyramid
+
 #: What makes cells of a region, as the command line and model files call it.
-POOLINGS: dict[str, type[RoIPool] | type[RoIAlign]] = {"pool": RoIPool, "align": RoIAlign}
+POOLINGS: dict[str, type[RoILayer]] = {"pool": RoIPool, "align": RoIAlign, "pyramid": SpatialPyramid}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,7 @@ class Architecture:
         """The convolutions and what lies between them, with weights of zero: a model draws its first weights."""
         raise NotImplementedError
 
-    def roi_layer(self, output_size: int | tuple[int, int]) -> RoIPool | RoIAlign:
+    def roi_layer(self, output_size: int | tuple[int, int]) -> RoILayer:
         """What makes `output_size` cells of every region of the feature map."""
         return POOLINGS[self.pooling](output_size, 1 / self.stride)
 

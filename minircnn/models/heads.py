@@ -55,14 +55,10 @@ class Head:
 
     def forward(self, pooled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """pooled (R, PH, PW, C) → cls_score (R, K+1), bbox_pred (R, 4(K+1)): fc6, fc7 and the two outputs."""
-        hidden7 = self.hidden7(pooled)
-        return self.cls_score.forward(hidden7), self.bbox_pred.forward(hidden7)
-
-    def hidden7(self, pooled: np.ndarray) -> np.ndarray:
-        """pooled (R, PH, PW, C) → (R, hidden7), what both outputs read: after fc7's ReLU."""
         flat = pooled.reshape(len(pooled), self.fc6.inputs)  # channels last, as fc6's rows run
         hidden6 = self.drop6.forward(self.relu6.forward(self.fc6.forward(flat)))
-        return self.drop7.forward(self.relu7.forward(self.fc7.forward(hidden6)))
+        hidden7 = self.drop7.forward(self.relu7.forward(self.fc7.forward(hidden6)))
+        return self.cls_score.forward(hidden7), self.bbox_pred.forward(hidden7)
 
     def backward(self, dcls_score: np.ndarray, dbbox_pred: np.ndarray) -> np.ndarray:
         """dcls_score (R, K+1), dbbox_pred (R, 4(K+1)) → dpooled (R, PH, PW, C); fills the layers' gradients."""

@@ -101,13 +101,16 @@ class RCNN(FastRCNN):
         """
         if self.training:
             self.eval()
-        pooled = np.empty((len(boxes), self.head.fc6.inputs), np.float32)
+        head = self.head
+        pooled = np.empty((len(boxes), head.fc6.inputs), np.float32)
         hidden7 = np.empty((len(boxes), self.architecture.hidden[1]), np.float32)
         for start in range(0, len(boxes), together):
             rows = slice(start, min(start + together, len(boxes)))
             crops = self.warp(pixels, boxes[rows])
             own = self.roi_layer.forward(self.forward_features(crops), self.whole(len(crops)))
-            pooled[rows], hidden7[rows] = own.reshape(len(own), -1), self.head.hidden7(own)
+            pooled[rows] = own.reshape(len(own), -1)
+            hidden6 = head.relu6.forward(head.fc6.forward(pooled[rows]))
+            hidden7[rows] = head.relu7.forward(head.fc7.forward(hidden6))
         return pooled, hidden7
 
     def score_regions(

@@ -14,7 +14,7 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.files import written_whole
-from minircnn.layers import FactoredLinear, RoIAlign
+from minircnn.layers import FactoredLinear, RoIAlign, SpatialPyramid
 from minircnn.models import FasterRCNN, FastRCNN
 from minircnn.weights.export.onnx_boxes import clipped, decoded, with_area
 from minircnn.weights.export.onnx_graph import Graph
@@ -114,6 +114,13 @@ def _pooled(graph: Graph, model: FastRCNN, features: str, regions: str) -> str:
         )  # fmt: skip
     index = graph.op("Mul", first, graph.constant(0, np.float32))
     rois = graph.op("Concat", index, regions, axis=1)
+    if isinstance(layer, SpatialPyramid):
+        levels = []
+        for pool in layer.pools:
+            shape, bins = list(pool.output_size), pool.output_size[0] ** 2
+            pooled = graph.op("MaxRoiPool", features, rois, pooled_shape=shape, spatial_scale=layer.spatial_scale)
+            levels.append(graph.op("Reshape", pooled, graph.constant([0, model.architecture.channels, bins, 1])))
+        return graph.op("Concat", *levels, axis=2)
     return graph.op("MaxRoiPool", features, rois, pooled_shape=[PH, PW], spatial_scale=layer.spatial_scale)
 
 

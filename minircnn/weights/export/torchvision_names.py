@@ -11,6 +11,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from minircnn.anchors import cell_anchors
+from minircnn.base.errors import InputError
 from minircnn.base.files import written_whole
 from minircnn.layers import Conv
 from minircnn.models import FasterRCNN, FastRCNN
@@ -23,8 +24,10 @@ def export_torchvision(path: str | Path, model: FastRCNN) -> None:
 
     Raises
     ------
-    InputError : the disk or folder refuses
+    InputError : the model pools by a pyramid, which torchvision has not; the disk or folder refuses
     """
+    if model.architecture.pooling == "pyramid":
+        raise InputError(f"{path}: torchvision has no spatial pyramid pooling; export it as .onnx")
     tensors = {name: np.ascontiguousarray(value, np.float32) for name, value in torchvision_tensors(model).items()}
     with written_whole(Path(path)) as temporary:
         save_file(tensors, temporary, metadata=_metadata(model))
