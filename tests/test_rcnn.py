@@ -14,6 +14,7 @@ from minircnn.data import open_samples, read_image
 from minircnn.detection.evaluate import evaluate_model
 from minircnn.models import Batch
 from minircnn.models.rcnn import RCNN
+from minircnn.models.sppnet import SPPNet
 from minircnn.models.warping import usual_context, warp_regions
 from minircnn.proposals import ProposalCache, ProposalSettings
 from minircnn.targets import SamplingSettings
@@ -25,7 +26,7 @@ from minircnn.training.rcnn.stages import learn_linear, train_stages
 from minircnn.training.rcnn.svm import BIAS, EASY, POSITIVE_WEIGHT, RETRAIN, C, Mining, solve_svm
 from minircnn.training.rcnn.windows import WindowSteps
 from minircnn.training.settings import TrainSettings
-from minircnn.training.steps import train_step
+from minircnn.training.steps import DetectorSteps, train_step
 from minircnn.weights.model_file import assign
 
 
@@ -71,15 +72,17 @@ def test_features_are_those_of_each_region_alone(model, rng):
     image = rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)
     corner = rng.uniform(0, 60, (70, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(10, 30, (70, 2))], axis=1).astype(np.float32)
-    pooled, hidden7 = model.region_features(model.image_features(image), boxes)
+    pooled, hidden7 = model.region_features(image, model.image_features(image), boxes)
     assert pooled.shape == (70, 7 * 7 * 128)
-    for a, b in zip(model.region_features(model.image_features(image), boxes, 32), (pooled, hidden7), strict=True):
+    for a, b in zip(
+        model.region_features(image, model.image_features(image), boxes, 32), (pooled, hidden7), strict=True
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
     for n in (0, 40, 69):
-        one, other = model.region_features(model.image_features(image), boxes[n : n + 1])
+        one, other = model.region_features(image, model.image_features(image), boxes[n : n + 1])
         np.testing.assert_allclose(one[0], pooled[n], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(other[0], hidden7[n], rtol=1e-4, atol=1e-5)
-    assert model.region_features(model.image_features(image), boxes[:0])[1].shape == (0, 256)
+    assert model.region_features(image, model.image_features(image), boxes[:0])[1].shape == (0, 256)
 
 
 def test_a_region_is_pooled_cell_by_cell(model, rng):
@@ -87,7 +90,7 @@ def test_a_region_is_pooled_cell_by_cell(model, rng):
     assert (model.side, model.context) == (56, 4)
     image = rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)
     box = np.array([[10, 10, 60, 70]], np.float32)
-    pooled, _ = model.region_features(model.image_features(image), box)
+    pooled, _ = model.region_features(image, model.image_features(image), box)
     np.testing.assert_array_equal(
         pooled.reshape(7, 7, 128), model.forward_features(model.warp(model.image_features(image), box))[0]
     )
@@ -120,7 +123,7 @@ def taught(scenes, tmp_path_factory):
     model.sampling = SamplingSettings(rois_per_image=16, background_iou_low=0)
     given = TrainSettings(data=str(scenes), epochs=6, images_per_step=2, lr=0.01, sampling=model.sampling)
     settings = given.resolve(len(samples))
-    steps = WindowSteps(model, samples, cache.get, settings)
+    steps = WindowSteps(model, samples, lambda sample: cache.get(sample)[::4], settings)  # enough, and faster
     steps.new = begun.new
     return steps, train_stages(steps, folder), folder
 
@@ -131,11 +134,11 @@ def test_all_stages_leave_a_detector_that_finds_what_it_learned(taught):
     assert set(stages.seconds) == {"fine-tuning", "features", "SVMs and boxes"}
     assert stages.disk > 1e6
     assert all(count > 0 for count in stages.negatives.values())
-    measures, found, _ = evaluate_model(model, samples, steps.windows_of)
+    measures, found, _ = evaluate_model(model, samples, steps.proposals_of)
     assert measures.coco.AP50 > 0.3  # after 24 small steps; with random weights 0.2
     unmoved, linear = [], model.linear
     model.linear = replace(linear, ridge=np.zeros_like(linear.ridge))
-    unmoved, _, _ = evaluate_model(model, samples, steps.windows_of)
+    unmoved, _, _ = evaluate_model(model, samples, steps.proposals_of)
     model.linear = linear
     assert measures.coco.AP75 > unmoved.coco.AP75
     assert all(((image.scores > 0) & (image.scores < 1)).all() for image in found)
@@ -143,11 +146,11 @@ def test_all_stages_leave_a_detector_that_finds_what_it_learned(taught):
 
 def test_features_on_the_disk_are_the_networks_and_are_not_written_again(taught, monkeypatch):
     steps, _, folder = taught
-    features = Features(folder / "features", steps.samples, steps.windows_of)
+    features = Features(folder / "features", steps.samples, steps.proposals_of)
     kept, sample = next(iter(features)), steps.samples[0]
-    boxes = np.concatenate([sample.boxes, steps.windows_of(sample)])
-    pixels = steps.detector.image_features(read_image(sample.image_path))
-    pooled, hidden7 = steps.detector.region_features(pixels, boxes, 64)
+    boxes = np.concatenate([sample.boxes, steps.proposals_of(sample)])
+    image = read_image(sample.image_path)
+    pooled, hidden7 = steps.detector.region_features(image, steps.detector.image_features(image), boxes, 64)
     np.testing.assert_array_equal(kept.hidden7, hidden7)
     overlap = iou_matrix(boxes, sample.boxes)
     good = np.flatnonzero(overlap.max(axis=1) > 0.6)
@@ -165,13 +168,13 @@ def test_features_on_the_disk_are_the_networks_and_are_not_written_again(taught,
 def test_damaged_features_and_classes_without_a_box_are_one_sentence(taught, tmp_path):
     steps, _, folder = taught
     copied = shutil.copytree(folder / "features", tmp_path / "features")
-    features = Features(copied, steps.samples, steps.windows_of)
+    features = Features(copied, steps.samples, steps.proposals_of)
     (copied / "000003.npz").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"000003.npz is missing or damaged"):
         list(features)
     names = (*steps.detector.class_names, "umbrella")
     other = RCNN(vgg_small(), len(names), np.random.default_rng(0), names)
-    features = Features(tmp_path / "other", steps.samples[:2], steps.windows_of)
+    features = Features(tmp_path / "other", steps.samples[:2], steps.proposals_of)
     features.write(other, silent)
     with pytest.raises(InputError, match="no true box of the class"):
         learn_linear(other, features)
@@ -228,3 +231,33 @@ def test_the_regression_solves_its_equations(rng, pairs):
         expected = np.linalg.solve(centred.T @ centred + 5 * np.eye(50), centred.T @ white)
         np.testing.assert_allclose(middle[:-1], expected, atol=2e-3 + 1e-3 * scale)
     assert (solve_ridge(np.zeros((0, 5)), np.zeros((0, 4))) == 0).all()
+
+
+# SPPnet: the same stages on one feature map
+
+
+def test_sppnet_pools_all_regions_from_one_map_and_its_convolutions_stay(scenes, tmp_path):
+    samples, cache = open_samples(scenes, "train"), ProposalCache(scenes / "proposals", ProposalSettings())
+    there = [name for name, count in zip(samples.class_names, samples.class_counts()[1:], strict=True) if count]
+    samples = open_samples(scenes, "train", classes=there)
+    begun = first_model(TrainSettings(data=str(scenes)), samples.class_names, np.random.default_rng(0))
+    architecture = replace(begun.model.architecture, pooling="pyramid")
+    model = SPPNet(architecture, len(there), np.random.default_rng(0), there)
+    for name, parameter in model.backbone.named_parameters():
+        parameter.value[...] = dict(begun.model.named_parameters())[name].value
+    before = {name: parameter.value.copy() for name, parameter in model.named_parameters()}
+    given = TrainSettings(data=str(scenes), epochs=5, images_per_step=2, lr=0.01, freeze=("backbone",))
+    steps = DetectorSteps(model, samples, cache.get, given.resolve(len(samples)))
+    stages = train_stages(steps, tmp_path)
+    assert stages.disk > 1e6
+    for name, parameter in model.named_parameters():
+        assert np.array_equal(parameter.value, before[name]) == name.startswith(("conv", "bbox_pred")), name
+    image, boxes = read_image(samples[0].image_path), cache.get(samples[0])
+    features = model.image_features(image)
+    assert features.shape == (1, 20, 20, 128)  # 96 pixels, enlarged to 160
+    pooled, hidden7 = model.region_features(image, features, boxes, 50)
+    rois = np.insert(boxes * np.float32(160 / 96), 0, 0, axis=1)
+    np.testing.assert_array_equal(pooled.reshape(-1, 50, 1, 128), model.roi_layer.forward(features, rois))
+    assert hidden7.shape == (len(boxes), 256)
+    measures, _, _ = evaluate_model(model, samples[:4], cache.get)
+    assert measures.coco.AP50 > 0.1

@@ -134,7 +134,7 @@ def detect_each(
     """Find the objects in one image after another as they come, in frames of a video for example; nothing is kept.
 
     Parameters and errors are those of `detect`: each of `images` is (H, W, 3) uint8 RGB. The next image is asked for
-    when the next detections are:
+    when the next detections are::
 
         frames = (frame.to_ndarray(format="rgb24") for frame in av.open("walk.mp4").decode(video=0))
         for found in detect_each(model, frames):

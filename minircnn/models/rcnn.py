@@ -10,6 +10,7 @@ from features on the disk, with no way back into the network (Girshick et al., R
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +63,12 @@ class RCNN(FastRCNN):
     # 32 windows with an object and 96 without in a step of two images; without, whatever overlaps by less than half.
     sampling = SamplingSettings(background_iou_low=0.0)
     linear: LinearModels | None = None
+    together = 1  # regions that go through the network at once in detection
+
+    def __init__(self, *given: Any, **named: Any):
+        super().__init__(*given, **named)
+        for parameter in self.head.bbox_pred.parameters().values():  # nobody asks it: boxes are the regression's
+            parameter.lr_multiplier = 0.0
 
     @property
     def side(self) -> int:
@@ -92,12 +99,18 @@ class RCNN(FastRCNN):
         return rois
 
     def region_features(
-        self, pixels: np.ndarray, boxes: np.ndarray, together: int = 1
+        self, image: np.ndarray, features: np.ndarray, boxes: np.ndarray, together: int = 1
     ) -> tuple[np.ndarray, np.ndarray]:
         """What the network makes of every region: pooled (P, PH·PW·C) and fc7 (P, hidden7), float32.
 
         In detection mode, one region after the other, as the paper has it, or so many `together`: nothing is shared
         between them either way.
+
+        Parameters
+        ----------
+        image : (H, W, 3) uint8 RGB
+        features : as `image_features` gives them
+        boxes : (P, 4) in pixels of the image
         """
         if self.training:
             self.eval()
@@ -106,12 +119,16 @@ class RCNN(FastRCNN):
         hidden7 = np.empty((len(boxes), self.architecture.hidden[1]), np.float32)
         for start in range(0, len(boxes), together):
             rows = slice(start, min(start + together, len(boxes)))
-            crops = self.warp(pixels, boxes[rows])
-            own = self.roi_layer.forward(self.forward_features(crops), self.whole(len(crops)))
+            own = self.pool_regions(image, features, boxes[rows])
             pooled[rows] = own.reshape(len(own), -1)
             hidden6 = head.relu6.forward(head.fc6.forward(pooled[rows]))
             hidden7[rows] = head.relu7.forward(head.fc7.forward(hidden6))
         return pooled, hidden7
+
+    def pool_regions(self, image: np.ndarray, features: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """Regions as fc6 reads them → (P, PH, PW, C): here each goes through all convolutions on its own."""
+        crops = self.warp(features, boxes)
+        return self.roi_layer.forward(self.forward_features(crops), self.whole(len(crops)))
 
     def score_regions(
         self, image: np.ndarray, features: np.ndarray, proposals: np.ndarray
@@ -120,7 +137,7 @@ class RCNN(FastRCNN):
 
         Before they have learned: the fine-tuned network's own scores before softmax, and nothing is moved.
         """
-        pooled, hidden7 = self.region_features(features, proposals)
+        pooled, hidden7 = self.region_features(image, features, proposals, self.together)
         offsets = np.zeros((len(proposals), 4 * (self.num_classes + 1)))
         if self.linear is None:
             return self.head.cls_score.forward(hidden7), offsets

@@ -99,8 +99,8 @@ class Features:
     def _compute(self, model: RCNN, sample: Sample) -> Kept:
         truth, truth_labels = sample.learned()
         boxes = np.concatenate([truth, self.proposals_of(sample)]).astype(np.float32)
-        pixels = model.image_features(read_image(sample.image_path))
-        pooled, hidden7 = model.region_features(pixels, boxes, TOGETHER)
+        image = read_image(sample.image_path)
+        pooled, hidden7 = model.region_features(image, model.image_features(image), boxes, TOGETHER)
         match, overlap = match_proposals(boxes, truth)
         negative = np.ones((len(boxes), model.num_classes), bool)
         for k in range(model.num_classes):

@@ -16,7 +16,7 @@ from minircnn.models.rcnn import RCNN, LinearModels
 from minircnn.training.rcnn.features import Features, scale_of
 from minircnn.training.rcnn.ridge import solve_ridge
 from minircnn.training.rcnn.svm import Mining
-from minircnn.training.rcnn.windows import WindowSteps
+from minircnn.training.steps import DetectorSteps
 
 SCALED_BY = 100  # images, by which the features' length is judged
 
@@ -75,15 +75,20 @@ def learn_linear(model: RCNN, features: Features, progress: Progress = silent) -
     return linear, {name: mining.seen for name, mining in zip(names, minings, strict=True)}
 
 
-def train_stages(steps: WindowSteps, folder: Path, progress: Progress = silent) -> Stages:
-    """From a network at its beginning to a detector: `steps.detector` has its `linear` afterwards."""
+def train_stages(steps: DetectorSteps, folder: Path, progress: Progress = silent) -> Stages:
+    """From a network at its beginning to a detector: the steps' has its `linear` afterwards.
+
+    steps : `WindowSteps` of an R-CNN; of an SPPnet `DetectorSteps`, whose settings freeze the backbone
+    """
     done, model = Stages(), steps.detector
+    assert isinstance(model, RCNN)
+    assert steps.proposals_of is not None
     while steps.step < steps.count:
         figures = steps.take()
         progress("fine-tuning", steps.step, steps.count, f"loss {figures['loss_cls']:.3f}")
     done.seconds["fine-tuning"] = steps.seconds
     began = time.perf_counter()
-    features = Features(folder / "features", steps.samples, steps.windows_of)
+    features = Features(folder / "features", steps.samples, steps.proposals_of)
     features.write(model, progress)
     done.seconds["features"], began = time.perf_counter() - began, time.perf_counter()
     model.linear, done.negatives = learn_linear(model, features, progress)

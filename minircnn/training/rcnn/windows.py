@@ -3,12 +3,10 @@
 import numpy as np
 
 from minircnn.boxes import flip_boxes
-from minircnn.data import Sample, Samples, read_image
+from minircnn.data import Sample, read_image
 from minircnn.models import Batch
 from minircnn.models.rcnn import RCNN
-from minircnn.proposals import ProposalsOf
 from minircnn.targets import sample_rois
-from minircnn.training.settings import TrainSettings
 from minircnn.training.steps import DetectorSteps
 
 
@@ -19,10 +17,6 @@ class WindowSteps(DetectorSteps):
     """
 
     detector: RCNN
-
-    def __init__(self, model: RCNN, samples: Samples, proposals_of: ProposalsOf, settings: TrainSettings):
-        super().__init__(model, samples, proposals_of, settings)
-        self.windows_of = proposals_of
 
     def next_batch(self) -> Batch:
         """The next images' windows, each an image of its own with one RoI over it."""
@@ -36,8 +30,9 @@ class WindowSteps(DetectorSteps):
 
     def _windows(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         """One image's windows (S, side, side, 3) and labels (S,); mirrored as often as the settings say."""
+        assert self.proposals_of is not None
         rng, image = self.model.rng, read_image(sample.image_path)
-        proposals, (truth, labels) = self.windows_of(sample), sample.learned()
+        proposals, (truth, labels) = self.proposals_of(sample), sample.learned()
         if rng.random() < self.settings.flip:
             width = image.shape[1]
             image, proposals, truth = image[:, ::-1], flip_boxes(proposals, width), flip_boxes(truth, width)
