@@ -10,6 +10,7 @@ import typer
 
 from minircnn.cli import (
     bench,
+    compare,
     data,
     detect,
     doctor,
@@ -47,6 +48,7 @@ app.command()(one_sentence(explain.explain))
 app.command()(one_sentence(trace.trace))
 app.command()(one_sentence(gradcheck.gradcheck))
 app.command()(one_sentence(bench.bench))
+app.command()(one_sentence(compare.compare))
 app.command()(one_sentence(doctor.doctor))
 
 

@@ -1,0 +1,82 @@
+"""`minircnn compare`: four systems on a handful of scenes, what is finished is kept, and the same figures twice."""
+
+import json
+
+import pytest
+from commands import assert_one_sentence, minircnn
+
+from minircnn.base.progress import silent
+from minircnn.tasks import compare as task
+from minircnn.tasks.compare import SYSTEMS, CompareSize, compare, run_system
+
+SIZE = CompareSize(train=20, test=2, epochs=0.2)  # two steps; every class has a box
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Without a process for each system, which takes seconds to begin; the systems that ran."""
+    ran = []
+
+    def apart(name, *given):
+        ran.append(name)
+        run_system(name, *given)
+
+    monkeypatch.setattr(task, "_apart", apart)
+    return ran
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("compare") / "out"
+
+
+def test_three_systems_leave_their_figures_and_are_not_run_again(folder, in_process):
+    found = compare(folder, ("spp", "fast", "faster"), SIZE, 0, silent)
+    assert in_process == ["spp", "fast", "faster"]
+    assert set(found["spp"]["seconds"]) == {"fine-tuning", "features", "SVMs and boxes"}
+    assert set(found["fast"]["seconds"]) == {"one stage"}
+    assert found["spp"]["disk"] > 1e6
+    assert found["fast"]["disk"] == 0
+    for row in found.values():
+        assert row["images_seen"] == 4
+        assert 0 <= row["mAP50"] <= 1
+        assert all(row["ms_per_image"][part] > 0 for part in ("proposals", "network", "post_processing"))
+    again = compare(folder, ("spp", "fast", "faster"), SIZE, 0, silent)
+    assert again == found
+    assert in_process == ["spp", "fast", "faster"]
+    (folder / "fast" / "result.json").unlink()
+    again = compare(folder, ("fast",), SIZE, 0, silent)
+    assert in_process[3:] == ["fast"]
+    assert [again["fast"][key] for key in ("mAP50", "AP", "recall50")] == [
+        found["fast"][key] for key in ("mAP50", "AP", "recall50")
+    ]
+
+
+@pytest.mark.slow
+def test_a_comparison_is_the_same_twice(tmp_path, in_process):
+    one, other = (compare(tmp_path / name, SYSTEMS, SIZE, 0, silent) for name in "ab")
+    for name in SYSTEMS:
+        for key in ("mAP50", "mAP75", "AP", "recall50", "images_seen", "disk"):
+            assert one[name][key] == other[name][key], (name, key)
+
+
+def test_wrong_systems_and_folders_are_one_sentence(folder, tmp_path):
+    assert_one_sentence(
+        minircnn("compare", "--systems", "rcnn,yolo", "--out", tmp_path / "a"), "--systems yolo: give one or several of"
+    )
+    assert not (tmp_path / "a").exists()
+    (tmp_path / "notes.txt").write_text("mine")
+    assert_one_sentence(minircnn("compare", "--quick", "--out", tmp_path), "holds something else")
+    assert_one_sentence(minircnn("compare", "--quick", "--out", folder), "of another size or seed")
+
+
+def test_the_table_has_a_row_for_each_and_the_papers_figures(folder, in_process, monkeypatch, tmp_path):
+    monkeypatch.setattr(task, "QUICK", SIZE)
+    done = minircnn("compare", "--quick", "--systems", "fast,spp", "--out", folder, "--json", tmp_path / "c.json")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines if line.startswith(("Fast R-CNN  ", "SPPnet  "))] == [
+        "Fast R-CNN", "SPPnet",
+    ]  # fmt: skip
+    assert any(line.startswith("Fast R-CNN  ") and line.endswith("66.9  9.5     0.32") for line in lines)
+    assert set(json.loads((tmp_path / "c.json").read_text())["systems"]) == {"fast", "spp"}
