@@ -281,7 +281,7 @@ def in_bytes(*words):
     return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
 
-@pytest.mark.parametrize("encoding", ["cp949", "cp1252", "ascii"])
+@pytest.mark.parametrize("encoding", ["cp949", pytest.param("cp1252", marks=pytest.mark.slow), "ascii"])
 def test_output_survives_any_console(scenes, tmp_path, encoding, monkeypatch):
     """A dash, a Korean class name, a file name that is no UTF-8: none of them stops a command."""
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
@@ -392,6 +392,7 @@ def tiny_demo(monkeypatch):
     return lambda out, **given: demo.run_demo(out, True, 0, lambda *_: None, **given)
 
 
+@pytest.mark.slow
 def test_a_demo_that_compares_leaves_both_runs_in_one_report(tiny_demo, tmp_path):
     metrics = tiny_demo(tmp_path / "demo", compare=True)
     assert "comes with minircnn" in metrics["started_from"]

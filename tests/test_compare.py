@@ -30,9 +30,9 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("compare") / "out"
 
 
-def test_three_systems_leave_their_figures_and_are_not_run_again(folder, in_process):
-    found = compare(folder, ("spp", "fast", "faster"), SIZE, 0, silent)
-    assert in_process == ["spp", "fast", "faster"]
+def test_systems_leave_their_figures_and_are_not_run_again(folder, in_process):
+    found = compare(folder, ("spp", "fast"), SIZE, 0, silent)
+    assert in_process == ["spp", "fast"]
     assert set(found["spp"]["seconds"]) == {"fine-tuning", "features", "SVMs and boxes"}
     assert set(found["fast"]["seconds"]) == {"one stage"}
     assert found["spp"]["disk"] > 1e6
@@ -41,12 +41,12 @@ def test_three_systems_leave_their_figures_and_are_not_run_again(folder, in_proc
         assert row["images_seen"] == 4
         assert 0 <= row["mAP50"] <= 1
         assert all(row["ms_per_image"][part] > 0 for part in ("proposals", "network", "post_processing"))
-    again = compare(folder, ("spp", "fast", "faster"), SIZE, 0, silent)
+    again = compare(folder, ("spp", "fast"), SIZE, 0, silent)
     assert again == found
-    assert in_process == ["spp", "fast", "faster"]
+    assert in_process == ["spp", "fast"]
     (folder / "fast" / "result.json").unlink()
     again = compare(folder, ("fast",), SIZE, 0, silent)
-    assert in_process[3:] == ["fast"]
+    assert in_process[2:] == ["fast"]
     assert [again["fast"][key] for key in ("mAP50", "AP", "recall50")] == [
         found["fast"][key] for key in ("mAP50", "AP", "recall50")
     ]

@@ -66,7 +66,14 @@ def test_there_are_sixteen_in_order():
     assert [path.name[:2] for path in EXAMPLES] == [f"{n:02}" for n in range(1, 17)]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+LONG = ("13", "15")  # the site's build runs them as well
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] * (path.name[:2] in LONG)) for path in EXAMPLES],
+    ids=lambda path: path.stem,
+)
 def test_an_example_runs_and_leaves_its_figure(path, output):
     printed, folder = output(path)
     for words in SHOWN.get(path.name[:2], []):

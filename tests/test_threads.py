@@ -78,7 +78,7 @@ def needs(layer):
         pytest.skip(f"Numba's {layer} threads are not installed")
 
 
-@pytest.mark.parametrize("layer", ["omp", "workqueue", "tbb"])
+@pytest.mark.parametrize("layer", ["omp", pytest.param("workqueue", marks=pytest.mark.slow), "tbb"])
 def test_eight_threads_that_detect_at_once_find_what_one_finds(layer, model):
     if layer != "workqueue":
         needs(layer)
