@@ -155,6 +155,7 @@ def test_crops_become_inputs_as_images_do(rng):
 # Learning, stopping, going on
 
 
+@pytest.mark.slow
 def test_it_learns_by_heart_what_it_is_always_shown(material, tmp_path, monkeypatch):
     """The same crops at every step, at a steady rate: the loss falls well below that of a guess."""
     crops = material.crops(0, CROPS_PER_STEP, min(SIDES), 0)
