@@ -52,6 +52,12 @@ def test_systems_leave_their_figures_and_are_not_run_again(folder, in_process):
     ]
 
 
+def test_windows_of_background_are_those_of_the_paper(tmp_path):
+    """R-CNN's: whatever overlaps by less than half; SPPnet's and Fast R-CNN's: from 0.1 to 0.5."""
+    lows = {name: task._settings(tmp_path, name, SIZE, 0).roi_sampling.background_iou_low for name in SYSTEMS[:3]}
+    assert lows == {"rcnn": 0.0, "spp": 0.1, "fast": 0.1}
+
+
 @pytest.mark.slow
 def test_a_comparison_is_the_same_twice(tmp_path, in_process):
     one, other = (compare(tmp_path / name, SYSTEMS, SIZE, 0, silent) for name in "ab")

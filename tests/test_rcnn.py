@@ -165,6 +165,20 @@ def test_features_on_the_disk_are_the_networks_and_are_not_written_again(taught,
     features.write(steps.detector, silent)
 
 
+def test_a_fine_tuned_network_is_not_tuned_again(taught, tmp_path, monkeypatch):
+    steps, stages, folder = taught
+    again = WindowSteps(steps.detector, steps.samples, steps.proposals_of, steps.settings)
+    monkeypatch.setattr(WindowSteps, "take", None)
+    before = {name: parameter.value.copy() for name, parameter in steps.detector.named_parameters()}
+    linear = steps.detector.linear
+    second = train_stages(again, folder)
+    assert second.seconds["fine-tuning"] == pytest.approx(stages.seconds["fine-tuning"])
+    for name, parameter in again.detector.named_parameters():
+        assert np.array_equal(parameter.value, before[name]), name
+    np.testing.assert_array_equal(again.detector.linear.svm, linear.svm)
+    np.testing.assert_array_equal(again.detector.linear.ridge, linear.ridge)
+
+
 def test_damaged_features_and_classes_without_a_box_are_one_sentence(taught, tmp_path):
     steps, _, folder = taught
     copied = shutil.copytree(folder / "features", tmp_path / "features")

@@ -25,6 +25,7 @@ from minircnn.models.sppnet import SPPNet
 from minircnn.proposals import ProposalCache, proposal_recall
 from minircnn.training.begin import first_model
 from minircnn.training.data import TrainingData, open_split, with_proposals
+from minircnn.training.loop import Interrupted
 from minircnn.training.rcnn.stages import train_stages
 from minircnn.training.rcnn.windows import WindowSteps
 from minircnn.training.run_folder import RunFolder
@@ -32,7 +33,7 @@ from minircnn.training.settings import TrainSettings
 from minircnn.training.steps import DetectorSteps
 from minircnn.training.train import Training
 from minircnn.training.warm_up import warm_up
-from minircnn.weights.model_file import load_model, save_model
+from minircnn.weights.model_file import load_model
 
 STAGED: dict[str, type[RCNN]] = {"rcnn": RCNN, "spp": SPPNet}
 SYSTEMS = ("rcnn", "spp", "fast", "faster")
@@ -97,6 +98,8 @@ def _settings(out: Path, name: str, size: CompareSize, seed: int) -> TrainSettin
     proposals = str(out / "proposals") if MODELS[model].searches else None
     given = TrainSettings(data=str(out / "scenes"), model=model, epochs=size.epochs, seed=seed, validations=1,
                           proposals_folder=proposals, frozen_blocks=0)  # fmt: skip
+    if name in STAGED:
+        given = replace(given, sampling=STAGED[name].sampling)
     if name == "spp":
         given = replace(given, freeze=("backbone",), pooling="pyramid")
     return given
@@ -110,7 +113,7 @@ def _search(out: Path, settings: TrainSettings, progress: Progress) -> None:
 
 def _apart(name: str, out: Path, size: CompareSize, seed: int) -> None:
     """One system in a process of its own."""
-    process = multiprocessing.get_context("spawn").Process(target=run_system, args=(name, out, size, seed))
+    process = multiprocessing.get_context("spawn").Process(target=_in_a_process, args=(name, out, size, seed))
     process.start()
     try:
         process.join()
@@ -120,6 +123,17 @@ def _apart(name: str, out: Path, size: CompareSize, seed: int) -> None:
         raise
     if process.exitcode != 0 or not (out / name / RESULT).is_file():
         raise InputError(f"{NAMES[name]} stopped half-way (see above); the same command goes on with it")
+
+
+def _in_a_process(name: str, out: Path, size: CompareSize, seed: int) -> None:
+    """`run_system`; what ends it is a sentence and an exit code, for the process has nobody above it to say so."""
+    try:
+        run_system(name, out, size, seed)
+    except InputError as error:
+        sys.stderr.write(f"{NAMES[name]}: {error}\n")
+        sys.exit(2)
+    except (KeyboardInterrupt, Interrupted):
+        sys.exit(130)
 
 
 def run_system(name: str, out: Path, size: CompareSize, seed: int) -> None:
@@ -157,7 +171,7 @@ def _learn_jointly(name: str, folder: Path, settings: TrainSettings, progress: P
 
 
 def _learn_staged(name: str, folder: Path, settings: TrainSettings, progress: Progress) -> tuple[FastRCNN, dict]:
-    """R-CNN and SPPnet: fine-tuning, features, SVMs and boxes. A fine-tuned network that is there is taken."""
+    """R-CNN and SPPnet: fine-tuning, features, SVMs and boxes."""
     data = TrainingData.read(settings, folder.parent, progress).with_proposals(progress)
     settings = settings.resolve(len(data.train))
     begun = first_model(settings, data.class_names, np.random.default_rng(settings.seed))
@@ -166,18 +180,8 @@ def _learn_staged(name: str, folder: Path, settings: TrainSettings, progress: Pr
     )
     assert data.proposals_of is not None
     steps = (WindowSteps if name == "rcnn" else DetectorSteps)(model, data.train, data.proposals_of, settings)
-    network, took = folder / "network.safetensors", folder / "fine-tuning.json"
-    if network.is_file() and took.is_file():
-        _take(model, load_model(network))
-        steps.step, steps.seconds = steps.count, read_json(took, "remove it")["seconds"]
-    else:
-        _take(model, begun.model)
-        steps.new = begun.new
-        while steps.step < steps.count:
-            steps.take()
-            progress("fine-tuning", steps.step, steps.count, "")
-        save_model(network, model)
-        write_json(took, {"seconds": steps.seconds})
+    _take(model, begun.model)
+    steps.new = begun.new
     stages = train_stages(steps, folder, progress)
     figures = {"seconds": stages.seconds, "disk": stages.disk, "negatives": stages.negatives}
     return model, figures | {"images_seen": _seen(steps)}
@@ -187,8 +191,7 @@ def _take(model: FastRCNN, other: FastRCNN) -> None:
     """Copy another's weights, layer by layer of the same name."""
     values = other.folded_parameters()
     for name, parameter in model.named_parameters():
-        if not name.startswith("bbox_pred"):
-            parameter.value[...] = values[name]
+        parameter.value[...] = values[name]
 
 
 def _seen(steps: DetectorSteps) -> int:

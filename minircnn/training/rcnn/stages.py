@@ -1,7 +1,7 @@
 """R-CNN's training, stage by stage: the network, its features on the disk, the SVMs, the regression of boxes.
 
-What a stage has finished is in the folder, and the same call goes on behind it: fine-tuning from its last checkpoint,
-features at the next image, the rest anew, for it takes seconds.
+What a stage has finished is in the folder, and the same call goes on behind it: a network that is fine-tuned is taken,
+features go on at the next image, the rest is done anew, for it takes seconds. Fine-tuning that is stopped begins again.
 """
 
 import time
@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.base.errors import InputError
+from minircnn.base.files import read_json, write_json
 from minircnn.base.progress import Progress, silent
 from minircnn.models.rcnn import RCNN, LinearModels
 from minircnn.training.rcnn.features import Features, scale_of
 from minircnn.training.rcnn.ridge import solve_ridge
 from minircnn.training.rcnn.svm import Mining
 from minircnn.training.steps import DetectorSteps
+from minircnn.weights.model_file import load_model, save_model
 
 SCALED_BY = 100  # images, by which the features' length is judged
 
@@ -83,9 +85,7 @@ def train_stages(steps: DetectorSteps, folder: Path, progress: Progress = silent
     done, model = Stages(), steps.detector
     assert isinstance(model, RCNN)
     assert steps.proposals_of is not None
-    while steps.step < steps.count:
-        figures = steps.take()
-        progress("fine-tuning", steps.step, steps.count, f"loss {figures['loss_cls']:.3f}")
+    _fine_tune(steps, folder, progress)
     done.seconds["fine-tuning"] = steps.seconds
     began = time.perf_counter()
     features = Features(folder / "features", steps.samples, steps.proposals_of)
@@ -95,3 +95,19 @@ def train_stages(steps: DetectorSteps, folder: Path, progress: Progress = silent
     done.seconds["SVMs and boxes"] = time.perf_counter() - began
     done.disk = features.bytes()
     return done
+
+
+def _fine_tune(steps: DetectorSteps, folder: Path, progress: Progress) -> None:
+    """Take all steps and keep the network; or take the one that an earlier call has kept."""
+    network, took = folder / "network.safetensors", folder / "fine-tuning.json"
+    if network.is_file() and took.is_file():
+        kept = load_model(network).folded_parameters()
+        for name, parameter in steps.detector.named_parameters():
+            parameter.value[...] = kept[name]
+        steps.step, steps.seconds = steps.count, float(read_json(took, "remove it")["seconds"])
+        return
+    while steps.step < steps.count:
+        figures = steps.take()
+        progress("fine-tuning", steps.step, steps.count, f"loss {figures['loss_cls']:.3f}")
+    save_model(network, steps.detector)
+    write_json(took, {"seconds": steps.seconds})
