@@ -1,4 +1,4 @@
-"""What the pages share: the style sheet `page.css`, put into each page's own frame, and the language shown first."""
+"""What the pages share: the shell around them, the style sheet `page.css`, and the language shown first."""
 
 import re
 from collections.abc import Sequence
@@ -11,9 +11,13 @@ HANGUL = re.compile("[가-힣]")
 
 
 def frame(name: str) -> Template:
-    """`name`.html with the style in it, as a template."""
-    page, style = (Path(__file__).with_name(file).read_text(encoding="utf-8") for file in (f"{name}.html", "page.css"))
-    return Template(page.replace("$style", style))
+    """`name`.html in `shell.html`, with the style and, where there is one, its own `name`.css: a template."""
+    folder = Path(__file__).parent
+    files = ("shell.html", f"{name}.html", "page.css")
+    shell, body, style = (folder.joinpath(file).read_text("utf-8") for file in files)
+    if name != "page" and (own := folder / f"{name}.css").is_file():
+        style += own.read_text("utf-8")
+    return Template(shell.replace("$style", style).replace("$body", body))
 
 
 def first_language(names: Sequence[str]) -> dict[str, str]:

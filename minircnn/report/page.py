@@ -1,6 +1,6 @@
 """`report.html`: one self-contained page that shows how a run went and what its detector does.
 
-Comes last in a run. The page's frame and style are `page.html` and `page.css` beside this file, its charts come from
+Comes last in a run. The page's frame is `page.html` in `shell.html` and `page.css`, its charts come from
 `charts.py`, its pictures from `pictures.py`, what is said of the run from `facts.py`; here the figures and tables of
 the measures are filled in. Nothing is loaded from anywhere.
 """

@@ -45,6 +45,7 @@ PUBLISHED = {
     "fast": (66.9, 9.5, 0.32),
     "faster": (69.9, None, 0.198),
 }
+STOPPED = 130  # exit code of a process that Ctrl-C has ended
 RESULT, SETTINGS = "result.json", "compare.json"
 
 
@@ -121,6 +122,8 @@ def _apart(name: str, out: Path, size: CompareSize, seed: int) -> None:
         process.terminate()
         process.join()
         raise
+    if process.exitcode == STOPPED:
+        raise KeyboardInterrupt
     if process.exitcode != 0 or not (out / name / RESULT).is_file():
         raise InputError(f"{NAMES[name]} stopped half-way (see above); the same command goes on with it")
 
@@ -133,7 +136,7 @@ def _in_a_process(name: str, out: Path, size: CompareSize, seed: int) -> None:
         sys.stderr.write(f"{NAMES[name]}: {error}\n")
         sys.exit(2)
     except (KeyboardInterrupt, Interrupted):
-        sys.exit(130)
+        sys.exit(STOPPED)
 
 
 def run_system(name: str, out: Path, size: CompareSize, seed: int) -> None:
