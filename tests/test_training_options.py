@@ -173,6 +173,21 @@ def test_a_forecast_and_a_look_change_no_bit(scenes, tmp_path, kind):
     assert tile.std() > 10  # a photograph, no blank
 
 
+def test_a_forecast_of_gradients_without_bounds_leaves_the_weights(scenes, tmp_path, monkeypatch):
+    training = start(tmp_path / "run", settings(scenes))
+    before, backward = weights(training), training.model.backward
+
+    def infinite():
+        backward()
+        training.model.head.fc7.bias.grad[0] = np.inf
+
+    monkeypatch.setattr(training.model, "backward", infinite)
+    forecast(training)
+    for name, value in weights(training).items():
+        assert np.array_equal(value, before[name]), name
+    assert all((velocity == 0).all() for velocity in training.steps.optimiser.velocity.values())
+
+
 def test_pixels_are_the_way_back_of_centring(rng):
     image = rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)
     for architecture in (vgg_small(), replace(vgg_small(), preprocessing=replace(vgg_small().preprocessing,

@@ -2,6 +2,8 @@
 
 import time
 
+import numpy as np
+
 from minircnn.base.memory import memory_limit, most_used
 from minircnn.data import read_image
 from minircnn.detection import detect
@@ -43,7 +45,8 @@ def _step_seconds(training: Training) -> float:
         if model.can_learn_from(batch):
             model.losses(batch)
             model.backward()
-            steps.optimiser.step(0.0)
+            if all(np.isfinite(np.asarray(parameter.grad)).all() for parameter in steps.optimiser.parameters.values()):
+                steps.optimiser.step(0.0)  # 0 times infinity would be no number, in the weights
         seconds = time.perf_counter() - began
     model.rng.bit_generator.state, steps.order, steps.position = before
     return seconds
