@@ -6,8 +6,9 @@ import pytest
 from commands import assert_one_sentence, minircnn
 
 from minircnn.base.progress import silent
-from minircnn.tasks import compare as task
-from minircnn.tasks.compare import SYSTEMS, CompareSize, compare, run_system
+from minircnn.tasks.compare import run as task
+from minircnn.tasks.compare.run import SYSTEMS, CompareSize, compare
+from minircnn.tasks.compare.systems import Ground, run_system
 
 SIZE = CompareSize(train=20, test=2, epochs=0.2)  # two steps; every class has a box
 
@@ -33,28 +34,30 @@ def folder(tmp_path_factory):
 def test_systems_leave_their_figures_and_are_not_run_again(folder, in_process):
     found = compare(folder, ("spp", "fast"), SIZE, 0, silent)
     assert in_process == ["spp", "fast"]
-    assert set(found["spp"]["seconds"]) == {"fine-tuning", "features", "SVMs and boxes"}
-    assert set(found["fast"]["seconds"]) == {"one stage"}
-    assert found["spp"]["disk"] > 1e6
-    assert found["fast"]["disk"] == 0
-    for row in found.values():
+    (spp,), (fast,) = found["spp"], found["fast"]
+    assert set(spp["seconds"]) == {"fine-tuning", "features", "SVMs and boxes"}
+    assert set(fast["seconds"]) == {"one stage"}
+    assert spp["disk"] > 1e6
+    assert fast["disk"] == 0
+    for row in (spp, fast):
         assert row["images_seen"] == 4
         assert 0 <= row["mAP50"] <= 1
         assert all(row["ms_per_image"][part] > 0 for part in ("proposals", "network", "post_processing"))
     again = compare(folder, ("spp", "fast"), SIZE, 0, silent)
     assert again == found
     assert in_process == ["spp", "fast"]
-    (folder / "fast" / "result.json").unlink()
+    (folder / "fast" / "seed-0" / "result.json").unlink()
     again = compare(folder, ("fast",), SIZE, 0, silent)
     assert in_process[2:] == ["fast"]
-    assert [again["fast"][key] for key in ("mAP50", "AP", "recall50")] == [
-        found["fast"][key] for key in ("mAP50", "AP", "recall50")
+    assert [again["fast"][0][key] for key in ("mAP50", "AP", "recall50")] == [
+        fast[key] for key in ("mAP50", "AP", "recall50")
     ]
 
 
 def test_windows_of_background_are_those_of_the_paper(tmp_path):
     """R-CNN's: whatever overlaps by less than half; SPPnet's and Fast R-CNN's: from 0.1 to 0.5."""
-    lows = {name: task._settings(tmp_path, name, SIZE, 0).roi_sampling.background_iou_low for name in SYSTEMS[:3]}
+    ground = Ground(tmp_path, str(tmp_path / "scenes"), "test", 1)
+    lows = {name: ground.settings(name, 0).roi_sampling.background_iou_low for name in SYSTEMS[:3]}
     assert lows == {"rcnn": 0.0, "spp": 0.1, "fast": 0.1}
 
 
@@ -63,7 +66,7 @@ def test_a_comparison_is_the_same_twice(tmp_path, in_process):
     one, other = (compare(tmp_path / name, SYSTEMS, SIZE, 0, silent) for name in "ab")
     for name in SYSTEMS:
         for key in ("mAP50", "mAP75", "AP", "recall50", "images_seen", "disk"):
-            assert one[name][key] == other[name][key], (name, key)
+            assert one[name][0][key] == other[name][0][key], (name, key)
 
 
 def test_wrong_systems_and_folders_are_one_sentence(folder, tmp_path):
@@ -73,7 +76,7 @@ def test_wrong_systems_and_folders_are_one_sentence(folder, tmp_path):
     assert not (tmp_path / "a").exists()
     (tmp_path / "notes.txt").write_text("mine")
     assert_one_sentence(minircnn("compare", "--quick", "--out", tmp_path), "holds something else")
-    assert_one_sentence(minircnn("compare", "--quick", "--out", folder), "of another size or seed")
+    assert_one_sentence(minircnn("compare", "--quick", "--out", folder), "of another size, seed or data")
 
 
 def test_the_table_has_a_row_for_each_and_the_papers_figures(folder, in_process, monkeypatch, tmp_path):

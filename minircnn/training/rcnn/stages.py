@@ -1,7 +1,7 @@
 """R-CNN's training, stage by stage: the network, its features on the disk, the SVMs, the regression of boxes.
 
-What a stage has finished is in the folder, and the same call goes on behind it: a network that is fine-tuned is taken,
-features go on at the next image, the rest is done anew, for it takes seconds. Fine-tuning that is stopped begins again.
+What is there is in the folder, and the same call goes on behind it: fine-tuning at its last checkpoint, features at the
+next image; the rest is done anew, for it takes seconds.
 """
 
 import time
@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from minircnn.base.errors import InputError
-from minircnn.base.files import read_json, write_json
 from minircnn.base.progress import Progress, silent
 from minircnn.models.rcnn import RCNN, LinearModels
+from minircnn.training.checkpoint import TrainingState, load_newest, save_checkpoint
+from minircnn.training.loop import take_steps
 from minircnn.training.rcnn.features import Features, scale_of
 from minircnn.training.rcnn.ridge import solve_ridge
 from minircnn.training.rcnn.svm import Mining
 from minircnn.training.steps import DetectorSteps
-from minircnn.weights.model_file import load_model, save_model
 
 SCALED_BY = 100  # images, by which the features' length is judged
 
@@ -98,16 +98,35 @@ def train_stages(steps: DetectorSteps, folder: Path, progress: Progress = silent
 
 
 def _fine_tune(steps: DetectorSteps, folder: Path, progress: Progress) -> None:
-    """Take all steps and keep the network; or take the one that an earlier call has kept."""
-    network, took = folder / "network.safetensors", folder / "fine-tuning.json"
-    if network.is_file() and took.is_file():
-        kept = load_model(network).folded_parameters()
-        for name, parameter in steps.detector.named_parameters():
-            parameter.value[...] = kept[name]
-        steps.step, steps.seconds = steps.count, float(read_json(took, "remove it")["seconds"])
-        return
-    while steps.step < steps.count:
-        figures = steps.take()
+    """Take the steps that remain; Ctrl-C and SIGTERM leave a checkpoint and raise `Interrupted`."""
+    last, former = folder / "fine-tuning.safetensors", folder / "fine-tuning.former.safetensors"
+    if last.is_file() or former.is_file():
+        _go_on(steps, last, former)
+
+    def after(figures: dict[str, float]) -> None:
         progress("fine-tuning", steps.step, steps.count, f"loss {figures['loss_cls']:.3f}")
-    save_model(network, steps.detector)
-    write_json(took, {"seconds": steps.seconds})
+
+    def save() -> None:
+        model = steps.detector
+        state = TrainingState(len(steps.samples), "", steps.step, steps.position, steps.seconds, [],
+                              dict(model.rng.bit_generator.state), new=steps.new)  # fmt: skip
+        save_checkpoint(last, former, model, steps.tensors(), steps.order, state)
+
+    if steps.step < steps.count:
+        take_steps(steps, after, save, steps.settings.checkpoint_seconds)
+
+
+def _go_on(steps: DetectorSteps, last: Path, former: Path) -> None:
+    """Fill weights, velocities and the place in the data from the newest checkpoint that can be read."""
+    checkpoint, _ = load_newest(last, former)
+    state, kept = checkpoint.state, dict(checkpoint.model.named_parameters())
+    if state.images != len(steps.samples):
+        raise InputError(f"{last} is of {state.images} images, and here are {len(steps.samples)}; remove it, or bring "
+                         "the others back")  # fmt: skip
+    for name, parameter in steps.detector.named_parameters():
+        parameter.value[...] = kept[name].value
+    for name, velocity in checkpoint.velocities.items():
+        steps.optimiser.velocity[name][...] = velocity
+    steps.order, steps.position, steps.step = checkpoint.order, state.position, state.step
+    steps.seconds, steps.new = state.seconds, tuple(state.new)
+    steps.model.rng.bit_generator.state = state.generator

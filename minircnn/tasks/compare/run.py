@@ -1,0 +1,148 @@
+"""R-CNN, SPPnet, Fast and Faster R-CNN on the same images, with the same first weights and budget, side by side.
+
+Every system runs in a process of its own, so that its peak memory is its own, and leaves its figures in the folder:
+what is finished there is not done again. The searched proposals are shared by the three that need them.
+"""
+
+import multiprocessing
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from minircnn.base.errors import InputError
+from minircnn.base.files import check_creatable, locked, read_json, write_json
+from minircnn.base.progress import Progress
+from minircnn.data.formats import find_splits
+from minircnn.fashion import write_scenes
+from minircnn.report.compare_page import NAMES, write_compare_page
+from minircnn.tasks.compare.systems import RESULT, Ground, pictured, run_system
+from minircnn.training.data import TrainingData, open_split, with_proposals
+from minircnn.training.loop import Interrupted
+
+SYSTEMS = tuple(NAMES)
+STOPPED = 130  # exit code of a process that Ctrl-C has ended
+SETTINGS, PAGE = "compare.json", "compare.html"
+
+
+@dataclass(frozen=True)
+class CompareSize:
+    """How many scenes, and how often the training images are seen."""
+
+    train: int
+    test: int
+    epochs: float
+
+
+FULL = CompareSize(train=300, test=100, epochs=8)
+QUICK = CompareSize(train=48, test=12, epochs=4)
+
+Figures = dict[str, list[dict]]  # system → what each seed gave
+
+
+def compare(
+    out: Path,
+    systems: Sequence[str],
+    size: CompareSize,
+    seed: int,
+    progress: Progress,
+    *,
+    seeds: int = 1,
+    data: Path | None = None,
+) -> Figures:
+    """Run what is not there yet, and write the page; system → its figures, seed by seed.
+
+    Parameters
+    ----------
+    seed : of the scenes, and the first of training
+    seeds : so many trainings of each, one seed after the other, on the same images
+    data : folder of somebody's images in place of the scenes; then all of it is used
+
+    Raises
+    ------
+    InputError : an unknown system, or `out` holds something else, or a comparison of another size, seed or data
+    """
+    if unknown := [name for name in systems if name not in SYSTEMS]:
+        raise InputError(f"--systems {unknown[0]}: give one or several of {','.join(SYSTEMS)}")
+    if not systems:
+        raise InputError(f"--systems: give one or several of {','.join(SYSTEMS)}")
+    if seeds < 1:
+        raise InputError(f"--seeds is {seeds}; give at least 1")
+    wanted: dict[str, float | str] = {"train": size.train, "test": size.test, "epochs": size.epochs, "seed": seed}
+    if data is not None:
+        wanted = {"data": str(data.resolve()), "epochs": size.epochs, "seed": seed}
+    _check(out, wanted)
+    ground = _ground(out, size, data)
+    with locked(out / "lock", f"{out} is in use by another minircnn process"):
+        write_json(out / SETTINGS, wanted)
+        if data is None:
+            write_scenes(out / "scenes", size.train, 1, seed=seed, test=size.test, progress=progress)
+        _search(ground, seed, progress)
+        for each in range(seed, seed + seeds):
+            for name in systems:
+                if not (ground.folder(name, each) / RESULT).is_file():
+                    _apart(name, ground, each)
+        found = {name: [_read(ground, name, each) for each in range(seed, seed + seeds)] for name in systems}
+        test = open_split(ground.settings("fast", seed), ground.split, None, out, progress)
+        shown = [test[n] for n in pictured([len(sample.boxes) for sample in test])]
+        write_compare_page(out / PAGE, found, shown, test.class_names, wanted)
+    return found
+
+
+def _ground(out: Path, size: CompareSize, data: Path | None) -> Ground:
+    if data is None:
+        return Ground(out, str(out / "scenes"), "test", size.epochs)
+    _, splits = find_splits(data, "auto")
+    return Ground(out, str(data.resolve()), "test" if "test" in splits else "validation", size.epochs)
+
+
+def _read(ground: Ground, name: str, seed: int) -> dict:
+    return read_json(ground.folder(name, seed) / RESULT, "remove it, and compare again")
+
+
+def _check(out: Path, wanted: dict) -> None:
+    if not out.exists():
+        return check_creatable(out)
+    if not out.is_dir() or (any(out.iterdir()) and not (out / SETTINGS).is_file()):
+        raise InputError(f"{out} holds something else; choose another --out")
+    if (out / SETTINGS).is_file() and read_json(out / SETTINGS, "choose another --out") != wanted:
+        raise InputError(
+            f"{out} holds a comparison of another size, seed or data; choose another --out, or the same flags"
+        )
+    return None
+
+
+def _search(ground: Ground, seed: int, progress: Progress) -> None:
+    """All proposals, before anything is timed."""
+    settings = ground.settings("fast", seed)
+    data = TrainingData.read(settings, ground.out, progress).with_proposals(progress)
+    if ground.split == "test":
+        test = open_split(settings, "test", None, ground.out, progress, data.class_names)
+        with_proposals(test, data.cache, progress, split="test")
+
+
+def _apart(name: str, ground: Ground, seed: int) -> None:
+    """One system in a process of its own."""
+    process = multiprocessing.get_context("spawn").Process(target=_in_a_process, args=(name, ground, seed))
+    process.start()
+    try:
+        process.join()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.join()
+        raise
+    if process.exitcode == STOPPED:
+        raise KeyboardInterrupt
+    if process.exitcode != 0 or not (ground.folder(name, seed) / RESULT).is_file():
+        raise InputError(f"{NAMES[name]} stopped half-way (see above); the same command goes on with it")
+
+
+def _in_a_process(name: str, ground: Ground, seed: int) -> None:
+    """`run_system`; what ends it is a sentence and an exit code, for the process has nobody above it to say so."""
+    try:
+        run_system(name, ground, seed)
+    except InputError as error:
+        sys.stderr.write(f"{NAMES[name]}: {error}\n")
+        sys.exit(2)
+    except (KeyboardInterrupt, Interrupted):
+        sys.exit(STOPPED)
