@@ -20,6 +20,7 @@ from minircnn.cli import (
     gradcheck,
     pretrain,
     report,
+    study,
     trace,
     training,
     weights,
@@ -49,6 +50,7 @@ app.command()(one_sentence(trace.trace))
 app.command()(one_sentence(gradcheck.gradcheck))
 app.command()(one_sentence(bench.bench))
 app.command()(one_sentence(compare.compare))
+app.command()(one_sentence(study.study))
 app.command()(one_sentence(doctor.doctor))
 
 

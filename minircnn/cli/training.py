@@ -84,8 +84,8 @@ def train(
     pooling: Annotated[
         str | None,
         typer.Option(
-            help="What makes cells of a region: pool (RoI pooling), align (RoIAlign) or pyramid (SPPnet's bins); suits "
-            "the model if absent."
+            help="What makes cells of a region: pool (RoI pooling), align (RoIAlign), average (RoI pooling's bins, "
+            "their mean) or pyramid (SPPnet's bins); suits the model if absent."
         ),
     ] = None,
     alternating: Annotated[

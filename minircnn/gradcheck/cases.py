@@ -20,6 +20,7 @@ from minircnn.layers import (
     Parameter,
     ReLU,
     RoIAlign,
+    RoIAverage,
     RoIPool,
     SpatialPyramid,
 )
@@ -107,6 +108,7 @@ def layer_cases(rng: np.random.Generator) -> Iterator[CheckRow]:
     features = without_ties((2, 8, 8, 3), rng)
     yield from check_layer("roi_pool", RoIPool((3, 3), 1 / 8), features, rng, ROIS)
     yield from check_layer("roi_pool 7×7", RoIPool((7, 7), 1 / 8), features, rng, ROIS)
+    yield from check_layer("roi_average", RoIAverage((3, 3), 1 / 8), features, rng, ROIS)
     yield from check_layer("spatial_pyramid", SpatialPyramid(0, 1 / 8), features, rng, ROIS)
     for title, sampling_ratio, aligned in (("", 2, True), (", adaptive", 0, True), (", not aligned", 2, False)):
         align = RoIAlign((3, 3), 1 / 8, sampling_ratio, aligned)

@@ -12,6 +12,7 @@ from minircnn.layers.linear import Linear
 from minircnn.layers.max_pool import MaxPool
 from minircnn.layers.relu import ReLU
 from minircnn.layers.roi_align import RoIAlign
+from minircnn.layers.roi_average import RoIAverage
 from minircnn.layers.roi_pool import RoIPool
 from minircnn.layers.sequential import Sequential
 from minircnn.layers.spatial_pyramid import SpatialPyramid
@@ -26,6 +27,7 @@ __all__ = [
     "Parameter",
     "ReLU",
     "RoIAlign",
+    "RoIAverage",
     "RoIPool",
     "Sequential",
     "SpatialPyramid",

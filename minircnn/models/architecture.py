@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from minircnn.anchors import RPNSettings
-from minircnn.layers import RoIAlign, RoIPool, Sequential, SpatialPyramid
+from minircnn.layers import RoIAlign, RoIAverage, RoIPool, Sequential, SpatialPyramid
 from minircnn.models.heads import Head
 from minircnn.models.preprocessing import Preprocessing
 
@@ -25,10 +25,15 @@ class Convolution(NamedTuple):
     pool_after: bool
 
 
-RoILayer = RoIPool | RoIAlign | SpatialPyramid
+RoILayer = RoIPool | RoIAlign | RoIAverage | SpatialPyramid
 
 #: What makes cells of a region, as the command line and model files call it.
-POOLINGS: dict[str, type[RoILayer]] = {"pool": RoIPool, "align": RoIAlign, "pyramid": SpatialPyramid}
+POOLINGS: dict[str, type[RoILayer]] = {
+    "pool": RoIPool,
+    "align": RoIAlign,
+    "average": RoIAverage,
+    "pyramid": SpatialPyramid,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -175,10 +175,14 @@ class FastRCNN(Model):
         self.drawn = drawn
         cls_score, bbox_pred = self.forward_rois(features, drawn.rois)
         loss_cls, dcls_score = softmax_cross_entropy(cls_score, drawn.labels)
-        loss_bbox, dbbox_pred = smooth_l1(bbox_pred, drawn.targets, drawn.labels, self.sigma)
+        loss_bbox, dbbox_pred = self.box_loss(bbox_pred, drawn)
         self._gradients = dcls_score, dbbox_pred
         self.figures = {"foreground": float((drawn.labels > 0).mean()) if len(drawn.labels) else 0.0}
         return {"loss_cls": loss_cls, "loss_bbox": loss_bbox}
+
+    def box_loss(self, bbox_pred: np.ndarray, drawn: Drawn) -> tuple[float, np.ndarray]:
+        """What moves the boxes: smooth-L1 of bbox_pred (R, 4(K+1)), and its gradient, of the same shape."""
+        return smooth_l1(bbox_pred, drawn.targets, drawn.labels, self.sigma)
 
     def backward(self, dcls_score: np.ndarray | None = None, dbbox_pred: np.ndarray | None = None) -> None:
         """Carry both losses' gradients back to every parameter that learns.

@@ -6,6 +6,7 @@ next image; the rest is done anew, for it takes seconds.
 
 import time
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -46,35 +47,50 @@ def learn_linear(model: RCNN, features: Features, progress: Progress = silent) -
     ------
     InputError : a class has no true box to learn from
     """
-    some = [kept for number, kept in enumerate(features) if number < SCALED_BY]
-    fc7_scale, pooled_scale = scale_of([kept.hidden7 for kept in some]), scale_of([kept.pooled for kept in some])
+    svm, fc7_scale, negatives = learn_svms(model, features, progress)
+    ridge, pooled_scale = learn_ridges(model, features, progress)
+    return LinearModels(svm, fc7_scale, ridge, pooled_scale), negatives
+
+
+def learn_svms(
+    model: RCNN, features: Features, progress: Progress = silent
+) -> tuple[np.ndarray, float, dict[str, int]]:
+    """`svm` and `fc7_scale` of `LinearModels`, and how many hard negatives each class had; raises as `learn_linear`."""
+    scale = scale_of([kept.hidden7 for kept in islice(features, SCALED_BY)])
     K, names = model.num_classes, model.class_names
     positives: list[list[np.ndarray]] = [[] for _ in range(K)]
-    pairs: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(K)]
     for kept in features:
         for k in range(K):
-            positives[k].append(fc7_scale * kept.hidden7[: len(kept.labels)][kept.labels == k + 1])
-            chosen = kept.pair_labels == k + 1
-            pairs[k].append((kept.pooled[chosen], kept.offsets[chosen]))
+            positives[k].append(scale * kept.hidden7[: len(kept.labels)][kept.labels == k + 1])
     if missing := [names[k] for k in range(K) if not sum(map(len, positives[k]))]:
         raise InputError(f"no true box of the class {missing[0]} to learn an SVM from; label some, or leave it out")
     D = model.architecture.hidden[1]
     minings = [Mining(np.concatenate(positives[k]), np.zeros(D + 1)) for k in range(K)]
     for done, kept in enumerate(features, start=1):
-        rows = fc7_scale * kept.hidden7
+        rows = scale * kept.hidden7
         for k, mining in enumerate(minings):
             mining.look(rows[kept.negative[:, k]])
         progress("hard negatives", done, len(features.samples), "")
     for mining in minings:
         mining.learn()
+    seen = {name: mining.seen for name, mining in zip(names, minings, strict=True)}
+    return np.stack([mining.weights for mining in minings], axis=1), scale, seen
+
+
+def learn_ridges(model: RCNN, features: Features, progress: Progress = silent) -> tuple[np.ndarray, float]:
+    """`ridge` and `pooled_scale` of `LinearModels`."""
+    scale = scale_of([kept.pooled for kept in islice(features, SCALED_BY)])
+    pairs: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(model.num_classes)]
+    for kept in features:
+        for k, own in enumerate(pairs):
+            chosen = kept.pair_labels == k + 1
+            own.append((kept.pooled[chosen], kept.offsets[chosen]))
     ridges = []
-    for k in range(K):
-        x = np.concatenate([pooled for pooled, _ in pairs[k]])
-        ridges.append(solve_ridge(pooled_scale * x, np.concatenate([offsets for _, offsets in pairs[k]])))
-        progress("regressing boxes", k + 1, K, names[k])
-    svm = np.stack([mining.weights for mining in minings], axis=1)
-    linear = LinearModels(svm, fc7_scale, np.concatenate(ridges, axis=1), pooled_scale)
-    return linear, {name: mining.seen for name, mining in zip(names, minings, strict=True)}
+    for k, own in enumerate(pairs):
+        x, offsets = (np.concatenate(parts) for parts in zip(*own, strict=True))
+        ridges.append(solve_ridge(scale * x, offsets))
+        progress("regressing boxes", k + 1, len(pairs), model.class_names[k])
+    return np.concatenate(ridges, axis=1), scale
 
 
 def train_stages(steps: DetectorSteps, folder: Path, progress: Progress = silent) -> Stages:

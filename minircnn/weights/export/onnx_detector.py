@@ -14,7 +14,7 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.base.files import written_whole
-from minircnn.layers import FactoredLinear, RoIAlign, SpatialPyramid
+from minircnn.layers import FactoredLinear, RoIAlign, RoIAverage, SpatialPyramid
 from minircnn.models import FasterRCNN, FastRCNN
 from minircnn.weights.export.onnx_boxes import clipped, decoded, with_area
 from minircnn.weights.export.onnx_graph import Graph
@@ -102,6 +102,8 @@ def _pooled(graph: Graph, model: FastRCNN, features: str, regions: str) -> str:
     """regions (P, 4), in pixels of the network's input → (P, C, PH, PW)."""
     layer = model.roi_layer
     PH, PW = layer.output_size
+    if isinstance(layer, RoIAverage):
+        raise InputError("ONNX has no average of RoI pooling's bins; train the model with --pooling pool or align")
     first = graph.columns(regions, 0, 1)
     if isinstance(layer, RoIAlign):
         if not layer.aligned:

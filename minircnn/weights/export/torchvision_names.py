@@ -24,10 +24,12 @@ def export_torchvision(path: str | Path, model: FastRCNN) -> None:
 
     Raises
     ------
-    InputError : the model pools by a pyramid, which torchvision has not; the disk or folder refuses
+    InputError : the model pools by a pyramid or by averages, which torchvision has not; the disk or folder refuses
     """
     if model.architecture.pooling == "pyramid":
         raise InputError(f"{path}: torchvision has no spatial pyramid pooling; export it as .onnx")
+    if model.architecture.pooling == "average":
+        raise InputError(f"{path}: torchvision has no average of RoI pooling's bins; train it with --pooling pool")
     tensors = {name: np.ascontiguousarray(value, np.float32) for name, value in torchvision_tensors(model).items()}
     with written_whole(Path(path)) as temporary:
         save_file(tensors, temporary, metadata=_metadata(model))
