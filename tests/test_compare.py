@@ -6,6 +6,7 @@ import pytest
 from commands import assert_one_sentence, minircnn
 
 from minircnn.base.progress import silent
+from minircnn.report.road import verdicts
 from minircnn.tasks.compare import run as task
 from minircnn.tasks.compare.run import SYSTEMS, CompareSize, compare
 from minircnn.tasks.compare.systems import Ground, run_system
@@ -89,3 +90,28 @@ def test_the_table_has_a_row_for_each_and_the_papers_figures(folder, in_process,
     ]  # fmt: skip
     assert any(line.startswith("Fast R-CNN  ") and line.endswith("66.9  9.5     0.32") for line in lines)
     assert set(json.loads((tmp_path / "c.json").read_text())["systems"]) == {"fast", "spp"}
+    page = (folder / "compare.html").read_text(encoding="utf-8")
+    assert f"page: {folder / 'compare.html'}" in lines
+    for words in ("Fast R-CNN → SPPnet", "spatial pyramid of 50 bins", "<td>66.9<br>9.5 h<br>0.32 s</td>"):
+        assert words in page
+    assert page.count("data:image/jpeg") == 4  # two systems on two images
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def row(network, mAP50, proposals=100.0):
+    parts = {"proposals": proposals, "network": network, "post_processing": 0.0, "images": 4}
+    return {"ms_per_image": parts, "mAP50": mAP50, "seconds": {}}
+
+
+def test_what_the_road_claims_is_what_its_figures_say():
+    found = {
+        "rcnn": [row(1000, 0.5)],
+        "fast": [row(50, 0.4), row(50, 0.5)],
+        "faster": [row(40, 0.6, 10.0), row(40, 0.7, 10.0)],
+    }
+    assert [(kind, values.get("times", values.get("less"))) for kind, values in verdicts(found)] == [
+        ("network", "20"), ("whole", "3.0"), ("below", "0.050"), ("not.below", "-0.200"),
+    ]  # fmt: skip
+    assert verdicts(found)[2][1]["spread"] == "0.100"
+    assert verdicts({"rcnn": found["rcnn"], "fast": found["fast"][:1]})[1][0] == "below.one"
+    assert verdicts({"spp": [row(1, 0.1)]}) == []

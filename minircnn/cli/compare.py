@@ -43,7 +43,8 @@ def compare(
 
 def _print_table(found: "Figures") -> None:
     """A row for each system, means over its seeds; then its stages."""
-    from minircnn.report.compare_page import NAMES, PUBLISHED, mean_of, verdicts
+    from minircnn.report.road import NAMES, PUBLISHED, mean_of, verdicts
+    from minircnn.report.words import filled
 
     head = ("", "train s", "disk MB", "proposals", "network", "after", "mAP50", "mAP75", "AP", "recall", "peak GB",
             "paper: mAP", "h", "s/image")  # fmt: skip
@@ -66,5 +67,5 @@ def _print_table(found: "Figures") -> None:
         stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in row["seconds"].items())
         each = "" if len(figures) == 1 else f"; mAP50 {', '.join(figure(one['mAP50']).strip() for one in figures)}"
         print(f"{NAMES[name]}: {stages}; {row['images_seen']:,.0f} images seen{each}")
-    for sentence in verdicts(found):
-        print(sentence)
+    for kind, values in verdicts(found):
+        print(filled(f"compare.verdict.{kind}", "en", **values))

@@ -51,8 +51,9 @@ def plot_rows(title: str, rows: Sequence[Dots], columns: Sequence[str]) -> bytes
                 axes.plot(values, [place] * len(values), "o", color=colour, alpha=0.55, clip_on=False)
                 axes.plot([np.mean(values)] * 2, [place - 0.28, place + 0.28], color=COLOURS["ink"], clip_on=False)
             everything = [value for row in rows for value in row.columns[n]]
-            room = 0.08 * (max(everything) - min(everything)) or 0.01
-            axes.set_xlim(min(everything) - room, max(everything) + room)
+            middle, half = (max(everything) + min(everything)) / 2, (max(everything) - min(everything)) / 2
+            room = max(1.16 * half, 0.04 * abs(middle), 0.02)  # what hardly differs looks so
+            axes.set_xlim(middle - room, middle + room)
             axes.set_ylim(len(rows) - 0.5, -0.5)
             axes.set_xlabel(column)
             axes.set_yticks(range(len(rows)), [row.name for row in rows])

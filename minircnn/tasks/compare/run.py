@@ -15,7 +15,8 @@ from minircnn.base.files import check_creatable, locked, read_json, write_json
 from minircnn.base.progress import Progress
 from minircnn.data.formats import find_splits
 from minircnn.fashion import write_scenes
-from minircnn.report.compare_page import NAMES, write_compare_page
+from minircnn.report.compare_page import write_compare_page
+from minircnn.report.road import NAMES
 from minircnn.tasks.compare.systems import RESULT, Ground, pictured, run_system
 from minircnn.training.data import TrainingData, open_split, with_proposals
 from minircnn.training.loop import Interrupted

@@ -17,7 +17,7 @@ from minircnn.models import MODELS, FastRCNN
 from minircnn.models.rcnn import RCNN
 from minircnn.models.sppnet import SPPNet
 from minircnn.proposals import ProposalCache, proposal_recall
-from minircnn.report.compare_page import NAMES
+from minircnn.report.road import NAMES
 from minircnn.training.begin import first_model
 from minircnn.training.data import TrainingData, open_split
 from minircnn.training.rcnn.stages import train_stages
