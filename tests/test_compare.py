@@ -6,10 +6,12 @@ import pytest
 from commands import assert_one_sentence, minircnn
 
 from minircnn.base.progress import silent
+from minircnn.models.sppnet import SPPNet
 from minircnn.report.road import verdicts
 from minircnn.tasks.compare import run as task
 from minircnn.tasks.compare.run import SYSTEMS, CompareSize, compare
 from minircnn.tasks.compare.systems import Ground, run_system
+from minircnn.weights.model_file import load_model
 
 SIZE = CompareSize(train=20, test=2, epochs=0.2)  # two steps; every class has a box
 
@@ -44,6 +46,9 @@ def test_systems_leave_their_figures_and_are_not_run_again(folder, in_process):
         assert row["images_seen"] == 4
         assert 0 <= row["mAP50"] <= 1
         assert all(row["ms_per_image"][part] > 0 for part in ("proposals", "network", "post_processing"))
+    stored = load_model(folder / "spp" / "seed-0" / "model.safetensors")
+    assert isinstance(stored, SPPNet)
+    assert stored.linear is not None
     again = compare(folder, ("spp", "fast"), SIZE, 0, silent)
     assert again == found
     assert in_process == ["spp", "fast"]

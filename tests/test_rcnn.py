@@ -1,16 +1,21 @@
 """R-CNN's parts: warping by hand, features of each region alone, the SVM and the regression against other solvers."""
 
+import errno
 import shutil
+import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.optimize
+from commands import assert_one_sentence, minircnn
 
 from minircnn import FastRCNN, InputError, vgg_small
 from minircnn.base.progress import silent
 from minircnn.boxes import decode_boxes, iou_matrix
 from minircnn.data import open_samples, read_image
+from minircnn.detection import detect
 from minircnn.detection.evaluate import evaluate_model
 from minircnn.models import Batch
 from minircnn.models.rcnn import RCNN
@@ -19,7 +24,9 @@ from minircnn.models.warping import usual_context, warp_regions
 from minircnn.proposals import ProposalCache, ProposalSettings
 from minircnn.targets import SamplingSettings
 from minircnn.training.begin import first_model
+from minircnn.training.loop import Interrupted
 from minircnn.training.optim import SGD
+from minircnn.training.rcnn import stages as stages_file
 from minircnn.training.rcnn.features import Features
 from minircnn.training.rcnn.ridge import solve_ridge
 from minircnn.training.rcnn.stages import learn_linear, train_stages
@@ -27,7 +34,7 @@ from minircnn.training.rcnn.svm import BIAS, EASY, POSITIVE_WEIGHT, RETRAIN, C, 
 from minircnn.training.rcnn.windows import WindowSteps
 from minircnn.training.settings import TrainSettings
 from minircnn.training.steps import DetectorSteps, train_step
-from minircnn.weights.model_file import assign
+from minircnn.weights.model_file import assign, load_model, read_tensors, save_model, write_tensors
 
 
 def test_warping_an_enlarged_region_is_bilinear_and_ends_in_the_mean(rng):
@@ -110,10 +117,8 @@ def test_it_has_fast_rcnns_layers_and_learns_classes_alone(model, rng):
     assert not np.array_equal(after["conv1_1.weight"].value, before["conv1_1.weight"])
 
 
-@pytest.fixture(scope="module")
-def taught(scenes, tmp_path_factory):
-    """R-CNN through all its stages on eight scenes: steps, stages, folder."""
-    folder = tmp_path_factory.mktemp("rcnn")
+def begin(scenes):
+    """The steps of an R-CNN's fine-tuning on eight scenes."""
     samples, cache = open_samples(scenes, "train"), ProposalCache(scenes / "proposals", ProposalSettings())
     there = [name for name, count in zip(samples.class_names, samples.class_counts()[1:], strict=True) if count]
     samples = open_samples(scenes, "train", classes=there)
@@ -125,7 +130,64 @@ def taught(scenes, tmp_path_factory):
     settings = given.resolve(len(samples))
     steps = WindowSteps(model, samples, lambda sample: cache.get(sample)[::4], settings)  # enough, and faster
     steps.new = begun.new
+    return steps
+
+
+@pytest.fixture(scope="module")
+def taught(scenes, tmp_path_factory):
+    """R-CNN through all its stages on eight scenes: steps, stages, folder."""
+    folder, steps = tmp_path_factory.mktemp("rcnn"), begin(scenes)
     return steps, train_stages(steps, folder), folder
+
+
+def test_fine_tuning_that_is_stopped_goes_on_to_the_same_bits(taught, scenes, tmp_path, monkeypatch):
+    steps, _, _ = taught
+    stopped, take = begin(scenes), WindowSteps.take
+
+    def stop_at_six(own):
+        figures = take(own)
+        if own.step == 6:
+            signal.raise_signal(signal.SIGINT)
+        return figures
+
+    monkeypatch.setattr(WindowSteps, "take", stop_at_six)
+    with pytest.raises(Interrupted):
+        train_stages(stopped, tmp_path)
+    assert stopped.step == 6
+    assert not (tmp_path / "features").exists()
+    monkeypatch.setattr(WindowSteps, "take", take)
+    monkeypatch.setattr(stages_file, "learn_linear", lambda *given: (None, {}))
+    monkeypatch.setattr(Features, "write", lambda *given: None)
+    again = begin(scenes)
+    train_stages(again, tmp_path)
+    assert again.step == again.count > 6
+    expected = dict(steps.detector.named_parameters())
+    for name, parameter in again.detector.named_parameters():
+        assert np.array_equal(parameter.value, expected[name].value), name
+    fewer = WindowSteps(again.detector, again.samples[:5], again.proposals_of, again.settings)
+    with pytest.raises(InputError, match="is of 8 images, and here are 5"):
+        train_stages(fewer, tmp_path)
+
+
+def test_a_full_disk_while_features_are_written_loses_nothing(taught, tmp_path, monkeypatch):
+    steps, _, _ = taught
+    features = Features(tmp_path / "features", steps.samples, steps.proposals_of)
+    write = Path.write_bytes
+
+    def fills_up(path, content):
+        if path.name.startswith("000003"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", fills_up)
+    with pytest.raises(InputError, match=r"000003.npz cannot be written .No space left on device.; make room"):
+        features.write(steps.detector, silent)
+    assert [path.name for path in sorted(features.folder.iterdir())] == ["000001.npz", "000002.npz"]
+    monkeypatch.setattr(Path, "write_bytes", write)
+    before = (features.folder / "000001.npz").stat().st_mtime_ns
+    features.write(steps.detector, silent)
+    assert len(list(features)) == 8
+    assert (features.folder / "000001.npz").stat().st_mtime_ns == before
 
 
 def test_all_stages_leave_a_detector_that_finds_what_it_learned(taught):
@@ -163,6 +225,32 @@ def test_features_on_the_disk_are_the_networks_and_are_not_written_again(taught,
         np.testing.assert_array_equal(kept.negative[:, k], (own < 0.3).all(axis=1))
     monkeypatch.setattr(Features, "_compute", None)
     features.write(steps.detector, silent)
+
+
+def test_it_is_stored_with_its_svms_and_asked_for_layers_in_vain(taught, tmp_path):
+    steps, _, _ = taught
+    model, sample = steps.detector, steps.samples[0]
+    path, image, proposals = tmp_path / "m.safetensors", read_image(sample.image_path), steps.proposals_of(sample)
+    save_model(path, model)
+    again = load_model(path)
+    assert isinstance(again, RCNN)
+    one, other = detect(model, image, proposals[::4]), detect(again, image, proposals[::4])
+    assert len(one) > 0
+    for name in ("boxes", "labels", "scores"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    done = minircnn("detect", path, sample.image_path, "--out", tmp_path / "found")
+    assert done.returncode == 0, done.stderr
+    for words in (
+        ("export", path, "--out", tmp_path / "m.onnx"),
+        ("export", path, "--out", tmp_path / "t.safetensors"),
+        ("trace", path, "--image", sample.image_path),
+        ("weights", "svd", path, "--out", tmp_path / "s.safetensors"),
+    ):
+        assert_one_sentence(minircnn(*words), "no layers of its network")
+    tensors, description = read_tensors(path)
+    write_tensors(path, tensors | {"linear.svm": tensors["linear.svm"][:-1]}, description)
+    with pytest.raises(InputError, match=r"its linear\.svm is missing, or not of shape"):
+        load_model(path)
 
 
 def test_a_fine_tuned_network_is_not_tuned_again(taught, tmp_path, monkeypatch):

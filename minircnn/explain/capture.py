@@ -19,6 +19,7 @@ from minircnn.detection import detect
 from minircnn.losses import softmax
 from minircnn.models import Batch, FastRCNN
 from minircnn.models.batch import Drawn
+from minircnn.models.rcnn import refuse_staged
 from minircnn.models.trace import Rows, norm_of, trace
 from minircnn.targets import OffsetStatistics
 from minircnn.training.batches import make_batch
@@ -89,6 +90,7 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
     InputError : there is no model, the image or its annotation cannot be read, or no RoI is to be had
     """
     model = load_model(run)
+    refuse_staged(model, f"{run} has no step to be followed")
     image = read_image(image_path)
     settings, statistics = _of_the_run(run, model)
     if statistics is not None:

@@ -12,7 +12,7 @@ from minircnn.models.architecture import POOLINGS, Architecture
 from minircnn.models.backbones import BACKBONES, KINDS
 from minircnn.models.batch import Batch
 from minircnn.models.classifier import VGGClassifier
-from minircnn.models.detectors import MODELS
+from minircnn.models.detectors import DETECTORS, MODELS
 from minircnn.models.fast_rcnn import FastRCNN
 from minircnn.models.faster_rcnn import FasterRCNN
 from minircnn.models.model import Model
@@ -21,6 +21,7 @@ from minircnn.models.vgg import VGG, vgg16, vgg_small
 
 __all__ = [
     "BACKBONES",
+    "DETECTORS",
     "KINDS",
     "MODELS",
     "POOLINGS",

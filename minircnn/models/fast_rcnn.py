@@ -9,6 +9,7 @@ gradients and fills every parameter's `grad` (Girshick, Fast R-CNN, 2015).
 """
 
 from collections.abc import Container, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -216,6 +217,9 @@ class FastRCNN(Model):
     def offsets(self, bbox_pred: np.ndarray) -> np.ndarray:
         """`bbox_pred` (R, 4(K+1)) as real offsets: the normalisation of training taken back."""
         return bbox_pred * self.statistics.std.reshape(-1) + self.statistics.mean.reshape(-1)
+
+    def take_rest(self, tensors: dict[str, np.ndarray], path: Path) -> None:
+        """Take what else a model file holds beside the layers' weights: nothing."""
 
     def restate_offsets(self, statistics: OffsetStatistics) -> None:
         """From now on `bbox_pred` is normalised by `statistics`; the real offsets that it stands for stay the same.

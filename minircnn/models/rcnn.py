@@ -10,10 +10,12 @@ from features on the disk, with no way back into the network (Girshick et al., R
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minircnn.base.errors import InputError
 from minircnn.losses import softmax_cross_entropy
 from minircnn.models.batch import Drawn
 from minircnn.models.fast_rcnn import FastRCNN
@@ -148,6 +150,31 @@ class RCNN(FastRCNN):
         """Margins (P, K+1) → (P, K+1) in (0, 1), by which they are put in order: no probabilities, an SVM has none."""
         return super().probabilities(cls_score) if self.linear is None else 1 / (1 + np.exp(-cls_score))
 
+    def folded_parameters(self) -> dict[str, np.ndarray]:
+        """As every detector's, and what was learned after the network: `linear.…`."""
+        own = {}
+        if (linear := self.linear) is not None:
+            scales = np.array([linear.fc7_scale, linear.pooled_scale])
+            own = {"linear.svm": linear.svm, "linear.ridge": linear.ridge, "linear.scales": scales}
+        return super().folded_parameters() | own
+
+    def take_rest(self, tensors: dict[str, np.ndarray], path: Path) -> None:
+        """Take `linear` out of a model file's tensors, where it holds it.
+
+        Raises
+        ------
+        InputError : it does not fit the network
+        """
+        D, E, K = self.architecture.hidden[1], self.head.fc6.inputs, self.num_classes
+        shapes = {"linear.svm": (D + 1, K), "linear.ridge": (E + 1, 4 * K), "linear.scales": (2,)}
+        if not set(shapes) & set(tensors):
+            return
+        for name, shape in shapes.items():
+            if name not in tensors or tensors[name].shape != shape or not np.isfinite(tensors[name]).all():
+                raise InputError(f"{path}: its {name} is missing, or not of shape {shape} and finite; train it again")
+        svm, ridge, (fc7_scale, pooled_scale) = (tensors[name].astype(np.float64) for name in shapes)
+        self.linear = LinearModels(svm, float(fc7_scale), ridge, float(pooled_scale))
+
     def region_losses(self, features: np.ndarray, drawn: Drawn) -> dict[str, float]:
         """The class loss alone: boxes are learned afterwards, apart."""
         self.drawn = drawn
@@ -156,3 +183,10 @@ class RCNN(FastRCNN):
         self._gradients = dcls_score, np.zeros_like(bbox_pred)
         self.figures = {"foreground": float((drawn.labels > 0).mean()) if len(drawn.labels) else 0.0}
         return {"loss_cls": loss}
+
+
+def refuse_staged(model: FastRCNN, what: str) -> None:
+    """InputError for a detector that has parts which are no layers of its network, in front of what asks for layers."""
+    if isinstance(model, RCNN):
+        raise InputError(f"{what}: the SVMs and the box regression of this detector ({model.kind}) are no layers of "
+                         "its network; take one of --model fast or faster")  # fmt: skip

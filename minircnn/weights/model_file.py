@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from minircnn.anchors import rpn_settings
 from minircnn.base.errors import InputError, NotFinite
 from minircnn.base.files import sync, written_whole
-from minircnn.models import MODELS, Architecture, FastRCNN
+from minircnn.models import DETECTORS, Architecture, FastRCNN
 from minircnn.proposals import ProposalSettings
 from minircnn.targets import OffsetStatistics
 from minircnn.weights.architecture import FORMAT, architecture_of, describe_architecture
@@ -46,8 +46,10 @@ def describe(model: FastRCNN) -> dict:
         description["best_score"] = model.best_score
     if model.searches and model.search != ProposalSettings():
         description["search"] = asdict(model.search)
-    if not model.searches:  # a file that says nothing of it is Fast R-CNN's
-        description |= {"model": model.kind, "rpn": asdict(model.architecture.rpn)}
+    if model.kind != FastRCNN.kind:  # a file that says nothing of it is Fast R-CNN's
+        description["model"] = model.kind
+    if not model.searches:
+        description["rpn"] = asdict(model.architecture.rpn)
     return description
 
 
@@ -60,13 +62,13 @@ def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> Fast
         names, output_size = tuple(description["class_names"]), tuple(description["output_size"])
         if not all(isinstance(name, str) for name in names):
             raise TypeError(f"class names should be words, not {names}")
-        if (word := description.get("model", FastRCNN.kind)) not in MODELS:
+        if (word := description.get("model", FastRCNN.kind)) not in DETECTORS:
             raise InputError(f"{path} holds a detector of a kind that this minircnn does not know: {word!r}")
         if "rpn" in description:
             architecture = replace(architecture, rpn=rpn_settings(description["rpn"]))
-        _check_sizes(MODELS[word], architecture, len(names), output_size, tensors, path)
+        _check_sizes(DETECTORS[word], architecture, len(names), output_size, tensors, path)
         rng, given = np.random.default_rng(0), layers_of(tensors)
-        model = MODELS[word](architecture, len(names), rng, names, output_size=output_size, given=given)
+        model = DETECTORS[word](architecture, len(names), rng, names, output_size=output_size, given=given)
         model.best_score = description.get("best_score")
         if not 0 <= (model.best_score or 0.0) <= 1:
             raise ValueError(f"best_score should lie in [0, 1], not {model.best_score!r}")
@@ -76,6 +78,7 @@ def build(description: dict, tensors: dict[str, np.ndarray], path: Path) -> Fast
             raise
         raise InputError(f"{path}: its description of the model is not usable ({error}); train it again") from None
     assign(model, tensors, path)
+    model.take_rest(tensors, path)
     return model
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.models import FastRCNN
+from minircnn.models.rcnn import refuse_staged
 
 
 def truncate(weight: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -56,6 +57,7 @@ def compress(model: FastRCNN, fc6: int, fc7: int) -> tuple[FastRCNN, dict[str, f
     ------
     InputError : it is compressed already, or a rank is not one that the layer can have
     """
+    refuse_staged(model, "it is not compressed")
     if model.architecture.ranks is not None:
         raise InputError(f"the model is compressed already, to {model.architecture.ranks}; give the one it came from")
     ranks = {"fc6": fc6, "fc7": fc7}

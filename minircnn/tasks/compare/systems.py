@@ -27,12 +27,12 @@ from minircnn.training.settings import TrainSettings
 from minircnn.training.steps import DetectorSteps
 from minircnn.training.train import Training
 from minircnn.training.warm_up import warm_up
-from minircnn.weights.model_file import load_model
+from minircnn.weights.model_file import load_model, save_model
 
 STAGED: dict[str, type[RCNN]] = {"rcnn": RCNN, "spp": SPPNet}
 FROZEN_BLOCKS = 2  # of convolutions, as Fast R-CNN's paper keeps them; SPPnet's do not learn at all
 PICTURES = 2  # images whose detections are kept, for the page
-RESULT = "result.json"
+RESULT, MODEL = "result.json", "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ def run_system(name: str, ground: Ground, seed: int) -> None:
     measures, detections, truths = evaluate_model(model, test, cache.get if cache else None, None, progress)
     proposed = cache.get if cache else own_proposals(model)
     recall = proposal_recall((proposed(truth), truth.learned()[0]) for truth in truths)
+    model.best_score = measures.best.score if measures.best else None
+    save_model(folder / MODEL, model)
     found = measures.as_metrics()
     figures |= {key: found[key] for key in ("mAP50", "mAP75", "AP")} | {"recall50": recall[0.5], "images": len(truths)}
     figures |= {"ms_per_image": time_parts(model, truths), "peak_memory": most_used()}

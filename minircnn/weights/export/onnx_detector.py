@@ -16,6 +16,7 @@ from minircnn.base.errors import InputError
 from minircnn.base.files import written_whole
 from minircnn.layers import FactoredLinear, RoIAlign, RoIAverage, SpatialPyramid
 from minircnn.models import FasterRCNN, FastRCNN
+from minircnn.models.rcnn import refuse_staged
 from minircnn.weights.export.onnx_boxes import clipped, decoded, with_area
 from minircnn.weights.export.onnx_graph import Graph
 from minircnn.weights.export.onnx_layers import add_layer
@@ -48,6 +49,7 @@ def export_onnx(
     InputError : the package onnx is not installed, the weights are too many for one file, or the disk refuses
     """
     path = Path(path)
+    refuse_staged(model, f"{path} cannot be written")
     weights = sum(value.nbytes for value in model.folded_parameters().values())
     if weights > MAX_BYTES:
         raise InputError(f"{path}: {weights / 1e9:.1f} GB of weights do not fit one ONNX file; take a smaller model")

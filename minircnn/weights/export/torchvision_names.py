@@ -15,6 +15,7 @@ from minircnn.base.errors import InputError
 from minircnn.base.files import written_whole
 from minircnn.layers import Conv
 from minircnn.models import FasterRCNN, FastRCNN
+from minircnn.models.rcnn import refuse_staged
 
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # torchvision's offsets are so many times larger
 
@@ -26,6 +27,7 @@ def export_torchvision(path: str | Path, model: FastRCNN) -> None:
     ------
     InputError : the model pools by a pyramid or by averages, which torchvision has not; the disk or folder refuses
     """
+    refuse_staged(model, f"{path} cannot be written")
     if model.architecture.pooling == "pyramid":
         raise InputError(f"{path}: torchvision has no spatial pyramid pooling; export it as .onnx")
     if model.architecture.pooling == "average":
