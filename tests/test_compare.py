@@ -67,6 +67,19 @@ def test_windows_of_background_are_those_of_the_paper(tmp_path):
     assert lows == {"rcnn": 0.0, "spp": 0.1, "fast": 0.1}
 
 
+def test_images_of_ones_own_are_measured_on_what_they_are_split_into(scenes, tmp_path, in_process):
+    found = compare(tmp_path / "a", ("fast",), SIZE, 0, silent, seeds=2, data=scenes)
+    assert [row["images"] for row in found["fast"]] == [4, 4]  # its validation split, for it has no test split
+    assert in_process == ["fast", "fast"]
+    photos = tmp_path / "photos"
+    assert minircnn("data", "convert", scenes / "train", "--to", "voc", "--out", photos).returncode == 0
+    found = compare(tmp_path / "c", ("fast",), SIZE, 0, silent, data=photos, held_out=0.25)
+    assert found["fast"][0]["images"] == 2
+    words = ("compare", "--quick", "--systems", "fast", "--out", tmp_path / "b")
+    assert_one_sentence(minircnn(*words, "--split", 0.2), "--split is of --data")
+    assert not (tmp_path / "b").exists()
+
+
 @pytest.mark.slow
 def test_a_comparison_is_the_same_twice(tmp_path, in_process):
     one, other = (compare(tmp_path / name, SYSTEMS, SIZE, 0, silent) for name in "ab")

@@ -19,7 +19,11 @@ def compare(
     ] = Path("runs/compare"),
     quick: Annotated[bool, typer.Option("--quick", help="Fewer scenes: minutes, and weak figures.")] = False,
     data: Annotated[
-        Path | None, typer.Option(help="Images of your own with train and validation; bundled scenes if absent.")
+        Path | None,
+        typer.Option(help="Images of your own; bundled scenes if absent. R-CNN takes seconds for each of them."),
+    ] = None,
+    split: Annotated[
+        float | None, typer.Option(help="Share of --data to be held out and measured, if unsplit.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the scenes and of training.")] = 0,
     seeds: Annotated[int, typer.Option(help="Train each so many times, and show the spread.")] = 1,
@@ -35,7 +39,7 @@ def compare(
     check_figures(json)
     wanted = list(dict.fromkeys(word.strip() for word in systems.split(",") if word.strip()))
     with Console() as console, on_interrupt(f"what is finished is in {out}"):
-        found = run(out, wanted, QUICK if quick else FULL, seed, console, seeds=seeds, data=data)
+        found = run(out, wanted, QUICK if quick else FULL, seed, console, seeds=seeds, data=data, held_out=split)
     write_figures(json, "compare", {"systems": found})
     _print_table(found)
     print(f"page: {out / PAGE}")

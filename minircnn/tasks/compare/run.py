@@ -50,6 +50,7 @@ def compare(
     *,
     seeds: int = 1,
     data: Path | None = None,
+    held_out: float | None = None,
 ) -> Figures:
     """Run what is not there yet, and write the page; system → its figures, seed by seed.
 
@@ -58,6 +59,7 @@ def compare(
     seed : of the scenes, and the first of training
     seeds : so many trainings of each, one seed after the other, on the same images
     data : folder of somebody's images in place of the scenes; then all of it is used
+    held_out : share of them that is measured, where they are not split
 
     Raises
     ------
@@ -71,9 +73,11 @@ def compare(
         raise InputError(f"--seeds is {seeds}; give at least 1")
     wanted: dict[str, float | str] = {"train": size.train, "test": size.test, "epochs": size.epochs, "seed": seed}
     if data is not None:
-        wanted = {"data": str(data.resolve()), "epochs": size.epochs, "seed": seed}
+        wanted = {"data": str(data.resolve()), "epochs": size.epochs, "seed": seed, "split": held_out or "own"}
+    elif held_out is not None:
+        raise InputError("--split is of --data: leave it out, or give both")
     _check(out, wanted)
-    ground = _ground(out, size, data)
+    ground = _ground(out, size, data, held_out)
     with locked(out / "lock", f"{out} is in use by another minircnn process"):
         write_json(out / SETTINGS, wanted)
         if data is None:
@@ -90,11 +94,11 @@ def compare(
     return found
 
 
-def _ground(out: Path, size: CompareSize, data: Path | None) -> Ground:
+def _ground(out: Path, size: CompareSize, data: Path | None, held_out: float | None) -> Ground:
     if data is None:
         return Ground(out, str(out / "scenes"), "test", size.epochs)
     _, splits = find_splits(data, "auto")
-    return Ground(out, str(data.resolve()), "test" if "test" in splits else "validation", size.epochs)
+    return Ground(out, str(data.resolve()), "test" if "test" in splits else "validation", size.epochs, held_out)
 
 
 def _read(ground: Ground, name: str, seed: int) -> dict:

@@ -45,12 +45,14 @@ class Ground:
     data : folder of the images
     split : what is measured
     epochs : times the training images are seen
+    held_out : share of the images that is the validation split, of data that has none
     """
 
     out: Path
     data: str
     split: str
     epochs: float
+    held_out: float | None = None
 
     def folder(self, name: str, seed: int) -> Path:
         """Of one system trained with one seed."""
@@ -61,7 +63,7 @@ class Ground:
         model = name if name in MODELS else "fast"
         proposals = str(self.out / "proposals") if MODELS[model].searches else None
         given = TrainSettings(data=self.data, model=model, epochs=self.epochs, seed=seed, validations=1,
-                              proposals_folder=proposals, frozen_blocks=FROZEN_BLOCKS)  # fmt: skip
+                              proposals_folder=proposals, frozen_blocks=FROZEN_BLOCKS, split=self.held_out)  # fmt: skip
         if name in STAGED:
             given = replace(given, sampling=STAGED[name].sampling)
         if name == "spp":
