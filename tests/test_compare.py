@@ -1,9 +1,12 @@
 """`minircnn compare`: four systems on a handful of scenes, what is finished is kept, and the same figures twice."""
 
 import json
+import os
+import signal
+import time
 
 import pytest
-from commands import assert_one_sentence, minircnn
+from commands import assert_one_sentence, minircnn, start
 
 from minircnn.base.progress import silent
 from minircnn.models.sppnet import SPPNet
@@ -11,6 +14,7 @@ from minircnn.report.road import verdicts
 from minircnn.tasks.compare import run as task
 from minircnn.tasks.compare.run import SYSTEMS, CompareSize, compare
 from minircnn.tasks.compare.systems import Ground, run_system
+from minircnn.training.checkpoint import stored_step
 from minircnn.weights.model_file import load_model
 
 SIZE = CompareSize(train=20, test=2, epochs=0.2)  # two steps; every class has a box
@@ -133,3 +137,20 @@ def test_what_the_road_claims_is_what_its_figures_say():
     assert verdicts(found)[2][1]["spread"] == "0.100"
     assert verdicts({"rcnn": found["rcnn"], "fast": found["fast"][:1]})[1][0] == "below.one"
     assert verdicts({"spp": [row(1, 0.1)]}) == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_leaves_a_checkpoint_inside_the_fine_tuning(tmp_path):
+    """Both processes get it there; the one that trains must hear it once."""
+    process = start("compare", "--quick", "--systems", "rcnn", "--out", tmp_path / "out", start_new_session=True)
+    for line in process.stdout:
+        if line.startswith(b"R-CNN, proposals validation"):
+            break
+    time.sleep(8)  # some steps
+    os.killpg(process.pid, signal.SIGINT)
+    said = b"".join(process.communicate(timeout=60))
+    assert process.returncode == 130, said
+    assert f"what is finished is in {tmp_path / 'out'}. Go on with: minircnn compare" in said.decode()
+    assert b"Traceback" not in said
+    step = stored_step(tmp_path / "out" / "rcnn" / "seed-0" / "fine-tuning.safetensors")
+    assert 0 < step < 48

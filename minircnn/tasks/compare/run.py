@@ -5,6 +5,8 @@ what is finished there is not done again. The searched proposals are shared by t
 """
 
 import multiprocessing
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -143,7 +145,13 @@ def _apart(name: str, ground: Ground, seed: int) -> None:
 
 
 def _in_a_process(name: str, ground: Ground, seed: int) -> None:
-    """`run_system`; what ends it is a sentence and an exit code, for the process has nobody above it to say so."""
+    """`run_system`; what ends it is a sentence and an exit code, for the process has nobody above it to say so.
+
+    A terminal's Ctrl-C reaches the process above alone, which passes it on once: twice would cut off the checkpoint.
+    """
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         run_system(name, ground, seed)
     except InputError as error:
@@ -151,3 +159,7 @@ def _in_a_process(name: str, ground: Ground, seed: int) -> None:
         sys.exit(2)
     except (KeyboardInterrupt, Interrupted):
         sys.exit(STOPPED)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
