@@ -143,3 +143,10 @@ def test_studies_are_in_the_commands_help():
     assert all(name in words.replace("\n", " ") for name in ("multitask", "softmax-svm", "approximate"))
     assert studies.STUDIES["softmax-svm"] == "softmax_svm"
     assert issubclass(Squared, FastRCNN)
+
+
+def test_wrong_epochs_are_one_sentence(tmp_path):
+    assert_one_sentence(
+        minircnn("study", "svd", "--epochs", 0, "--out", tmp_path / "a"), "--epochs is 0; give a number"
+    )
+    assert not (tmp_path / "a").exists()

@@ -1,5 +1,6 @@
 """`minircnn study`: what the papers tried, tried again here. The studies are in `tasks/studies/`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,9 @@ def study(
         str, typer.Argument(help="multitask, layers, softmax-svm, svd, proposals, pooling, loss, approximate, or all.")
     ],
     seeds: Annotated[int, typer.Option(help="Trainings of each variant, whose spread is shown.")] = 3,
+    epochs: Annotated[
+        float | None, typer.Option(help="Times the 120 training scenes are seen, 5 if absent; the more, the longer.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few steps: to see that it runs; says nothing.")] = False,
     out: Annotated[
         Path | None,
@@ -34,10 +38,14 @@ def study(
     if seeds < 1:
         raise InputError(f"--seeds is {seeds}; give at least 1")
     check_figures(json)
+    if epochs is not None and not 0 < epochs <= 1000:
+        raise InputError(f"--epochs is {epochs:g}; give a number above 0, and at most 1000")
+    size = QUICK if quick else FULL
+    size = size if epochs is None else replace(size, epochs=epochs)
     folder = out or Path("runs/study-quick" if quick else "runs/study")
     figures, said = {}, []
     with Console() as console, on_interrupt(f"what is trained is in {folder}"):
-        lab = Lab(folder, QUICK if quick else FULL, range(seeds), console)
+        lab = Lab(folder, size, range(seeds), console)
         for each, one in chosen.items():
             rows = one.measure(lab)
             draw(one, rows, folder / f"{each}.svg")

@@ -6,9 +6,12 @@ R-CNN, 2015, section 3.2, leave it out: with RoI pooling there is none).
 
 import numpy as np
 
-from minircnn.models import FasterRCNN
+from minircnn.models import FasterRCNN, FastRCNN
+from minircnn.models.trace import norm_of
+from minircnn.targets import OffsetStatistics
 from minircnn.tasks.studies.lab import Lab
 from minircnn.tasks.studies.study import Expected, Rows, Study, collect
+from minircnn.training.steps import DetectorSteps
 
 APPROXIMATE, WHOLE = "approximate", "with the coordinates' gradient"
 TIMES = 2  # the epochs of other studies: the anchors have to learn from nothing
@@ -33,6 +36,21 @@ class Whole(FasterRCNN):
         super().backward(dcls_score, dbbox_pred, drpn_cls, drpn_bbox + dropped.astype(drpn_bbox.dtype))
 
 
+def how_large(lab: Lab, model: FastRCNN) -> float:
+    """The norm of what was dropped, over that of what the anchors' offsets hear from their own loss, on one batch."""
+    assert isinstance(model, FasterRCNN)
+    model.restate_offsets(OffsetStatistics.usual(model.num_classes))  # as it learns
+    data = lab.data("faster")
+    settings = lab.settings(0, model="faster").resolve(len(data.train))
+    model.train()
+    model.losses(DetectorSteps(model, data.train, None, settings).next_batch())
+    *_, own = gradients = model.kept_gradients()
+    model.backward(*gradients)
+    dropped = model.dropped_gradient()
+    assert dropped is not None
+    return norm_of(dropped) / max(norm_of(own), 1e-12)
+
+
 def measure(lab: Lab) -> Rows:
     """Two trainings that differ in one addition."""
 
@@ -40,7 +58,7 @@ def measure(lab: Lab) -> Rows:
         found = {}
         for row, name, kind in ((APPROXIMATE, "approximate", None), (WHOLE, "whole", Whole)):
             trained = lab.trained(name, seed, kind, model="faster", times=TIMES)
-            found[row] = lab.measure(trained.model, searches=False)
+            found[row] = lab.measure(trained.model, searches=False) | {"dropped/own": how_large(lab, trained.model)}
         return found
 
     return collect(lab.seeds, of_seed)
