@@ -2,10 +2,11 @@
 
 import ast
 import doctest
-import importlib
+import importlib.util
 import inspect
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ PAIRS = {ROOT / "README.md": ROOT / "README.ko.md", ROOT / "examples" / "README.
         "faq.md",
         "next.md",
         "notation.md",
+        "road.md",
         "targets.md",
         "ten_minutes.md",
         "backward/linear.md",
@@ -180,7 +182,7 @@ def test_a_korean_page_has_the_structure_of_the_english_one(english):
         found = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
         files = [(path.parent / target.partition("#")[0]).resolve() for target in found]
         files = [twins.get(file, file) for file in files]
-        return sorted(file.name for file in files if file != english)
+        return sorted(file.name.replace("_ko.svg", ".svg") for file in files if file != english)
 
     def tables(text: str) -> list[int]:
         return [row.count("|") for row in re.findall(r"^\|.*$", text, re.MULTILINE)]
@@ -216,4 +218,16 @@ def test_without_pytorch_the_site_shows_its_example_and_does_not_run_it(monkeypa
     run = [
         path.name[:2] for path in sorted((ROOT / "examples").glob("[0-9]*.py")) if re.search(pattern, f"/{path.name}")
     ]
-    assert run == [f"{n:02}" for n in range(1, 17) if there or n != 14]
+    assert run == [f"{n:02}" for n in range(1, 18) if there or n != 14]
+
+
+def test_the_roads_pictures_are_what_their_program_draws():
+    """docs/road/*.svg, by `python docs/road_pictures.py`."""
+    specification = importlib.util.spec_from_file_location("road_pictures", DOCS / "road_pictures.py")
+    program = importlib.util.module_from_spec(specification)
+    sys.modules["road_pictures"] = program  # where its dataclasses look for it
+    specification.loader.exec_module(program)
+    drawn = program.pictures()
+    assert {path.name for path in (DOCS / "road").glob("*.svg")} == set(drawn)
+    for file, content in drawn.items():
+        assert (DOCS / "road" / file).read_text(encoding="utf-8") == content, file
