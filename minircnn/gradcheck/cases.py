@@ -56,7 +56,19 @@ TINY = VGG(
 def check_layer(
     name: str, layer: Layer, x: np.ndarray, rng: np.random.Generator, *extra: np.ndarray
 ) -> Iterator[CheckRow]:
-    """dx and every parameter's gradient of one layer, under a random upstream gradient."""
+    """dx and every parameter's gradient of one layer, under a random upstream gradient.
+
+    Parameters
+    ----------
+    name : what the rows begin with
+    layer : of float64
+    x : float64, its input
+    extra : what else its forward takes, as regions
+
+    Returns
+    -------
+    A row for dx, and one for each parameter
+    """
     layer.training = True
     upstream = rng.standard_normal(layer.forward(x, *extra).shape)
     dx = layer.backward(upstream)
