@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minircnn.gradcheck.cases as cases
+import minircnn.gradcheck.layers as layers
 from minircnn.gradcheck.finite_differences import check_gradient, without_ties
 from minircnn.gradcheck.run import run_all
 from minircnn.layers import Linear, MaxPool, Parameter, RoIPool
@@ -32,7 +33,7 @@ def test_every_row_passes():
 def test_convolution_of_any_shape_passes(seed, shape, kernel, stride):
     rng = np.random.default_rng(seed)
     layer = cases.conv_layer((*kernel, shape[3], 2), rng, stride, 1)
-    for row in cases.check_layer("conv", layer, rng.standard_normal(shape), rng):
+    for row in layers.check_layer("conv", layer, rng.standard_normal(shape), rng):
         assert row.worst <= ALLOWED, row
 
 
@@ -46,7 +47,7 @@ def test_roi_pooling_of_any_rois_passes(seed, boxes):
     rng = np.random.default_rng(seed)
     rois = np.array([(image, *box) for image, box in boxes], np.float64)
     layer = RoIPool((2, 3), 1 / 8)
-    for row in cases.check_layer("roi_pool", layer, without_ties((2, 7, 9, 2), rng), rng, rois):
+    for row in layers.check_layer("roi_pool", layer, without_ties((2, 7, 9, 2), rng), rng, rois):
         assert row.worst <= ALLOWED, row
 
 
@@ -55,7 +56,7 @@ def test_roi_pooling_of_any_rois_passes(seed, boxes):
 def test_max_pooling_passes(seed, size, stride, ceil_mode):
     rng = np.random.default_rng(seed)
     layer = MaxPool(size, stride, ceil_mode)
-    for row in cases.check_layer("max_pool", layer, without_ties((1, 6, 7, 2), rng), rng):
+    for row in layers.check_layer("max_pool", layer, without_ties((1, 6, 7, 2), rng), rng):
         assert row.worst <= ALLOWED, row
 
 
@@ -95,5 +96,5 @@ def test_a_gradient_assigned_instead_of_added_is_caught(rng, monkeypatch):
         return dfeatures.reshape(shape)
 
     monkeypatch.setattr(layer_file, "roi_pool_backward", assigning)
-    (row,) = cases.check_layer("roi_pool", RoIPool((3, 3), 1 / 8), without_ties((2, 8, 8, 3), rng), rng, cases.ROIS)
+    (row,) = layers.check_layer("roi_pool", RoIPool((3, 3), 1 / 8), without_ties((2, 8, 8, 3), rng), rng, cases.ROIS)
     assert row.worst > 0.01

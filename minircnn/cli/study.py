@@ -31,7 +31,7 @@ def study(
     After Ctrl-C the same command goes on with what is not trained yet. Example: minircnn study multitask
     """
     from minircnn.tasks.studies import find_studies
-    from minircnn.tasks.studies.lab import FULL, QUICK, Lab
+    from minircnn.tasks.studies.lab import FULL, QUICK, open_lab
     from minircnn.tasks.studies.study import draw, table, verdict
 
     chosen = find_studies(name)
@@ -44,8 +44,11 @@ def study(
     size = size if epochs is None else replace(size, epochs=epochs)
     folder = out or Path("runs/study-quick" if quick else "runs/study")
     figures, said = {}, []
-    with Console() as console, on_interrupt(f"what is trained is in {folder}"):
-        lab = Lab(folder, size, range(seeds), console)
+    with (
+        Console() as console,
+        on_interrupt(f"what is trained is in {folder}"),
+        open_lab(folder, size, range(seeds), console) as lab,
+    ):
         for each, one in chosen.items():
             rows = one.measure(lab)
             draw(one, rows, folder / f"{each}.svg")

@@ -13,8 +13,9 @@ import numpy as np
 
 from minircnn.anchors import RPNSettings
 from minircnn.boxes import clip_boxes, decode_boxes, decode_boxes_backward
-from minircnn.gradcheck.cases import TINY, check_parameter, smooth_loss
+from minircnn.gradcheck.cases import TINY, smooth_loss
 from minircnn.gradcheck.finite_differences import CheckRow, check_gradient
+from minircnn.gradcheck.layers import check_parameter
 from minircnn.losses import binary_cross_entropy, smooth_l1
 from minircnn.models import Batch, FasterRCNN
 from minircnn.models.batch import Drawn

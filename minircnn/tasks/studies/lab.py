@@ -1,14 +1,15 @@
 """Where studies are made: one set of scenes, and detectors that are trained once, kept, and shared by all studies."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minircnn.base.errors import InputError
-from minircnn.base.files import check_creatable, read_json, write_json
+from minircnn.base.files import check_creatable, locked, read_json, write_json
 from minircnn.base.progress import Progress
 from minircnn.data import Sample
 from minircnn.detection.evaluate import evaluate_model
@@ -47,6 +48,24 @@ class Trained:
     seconds: float
 
 
+@contextmanager
+def open_lab(out: Path, size: StudySize, seeds: Sequence[int], progress: Progress) -> Iterator["Lab"]:
+    """A lab in a folder of its own, which no other process uses meanwhile.
+
+    Raises
+    ------
+    InputError : `out` holds something else, or studies of another size, or is in use
+    """
+    if not out.exists():
+        check_creatable(out)
+    elif not out.is_dir() or (any(out.iterdir()) and not (out / SETTINGS).is_file()):
+        raise InputError(f"{out} holds something else; choose another --out")
+    elif (out / SETTINGS).is_file() and read_json(out / SETTINGS, "choose another --out") != asdict(size):
+        raise InputError(f"{out} holds studies of another size; choose another --out, or the same flags")
+    with locked(out / "lock", f"{out} is in use by another minircnn process"):
+        yield Lab(out, size, seeds, progress)
+
+
 class Lab:
     """The folder of all studies of one size.
 
@@ -54,22 +73,11 @@ class Lab:
     ----------
     out : new, or holds studies of the same size
     seeds : of training; the scenes are always the same
-
-    Raises
-    ------
-    InputError : `out` holds something else, or studies of another size
     """
 
     def __init__(self, out: Path, size: StudySize, seeds: Sequence[int], progress: Progress):
         self.out, self.size, self.seeds, self.progress = out, size, tuple(seeds), progress
-        wanted = {"train": size.train, "test": size.test, "epochs": size.epochs}
-        if not out.exists():
-            check_creatable(out)
-        elif not out.is_dir() or (any(out.iterdir()) and not (out / SETTINGS).is_file()):
-            raise InputError(f"{out} holds something else; choose another --out")
-        elif (out / SETTINGS).is_file() and read_json(out / SETTINGS, "choose another --out") != wanted:
-            raise InputError(f"{out} holds studies of another size; choose another --out, or the same flags")
-        write_json(out / SETTINGS, wanted)
+        write_json(out / SETTINGS, asdict(size))
         warm_up(progress)
         write_scenes(out / "scenes", size.train, 1, test=size.test, progress=progress)
         self._data: dict[str, TrainingData] = {}
