@@ -6,7 +6,7 @@ so that the same command goes on where it stopped, and `tasks/saving.py` writes 
 
 import sys
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import typer
@@ -31,6 +31,9 @@ def detect(
     ] = "0.5",
     classes: Annotated[str | None, typer.Option(help="Only these, for example: shirt,skirt.")] = None,
     min_side: Annotated[float, typer.Option(min=0, help="Only boxes with both sides of at least so many pixels.")] = 0,
+    proposals: Annotated[
+        Path | None, typer.Option(help="Folder of your own regions, NAME.npy or NAME.csv for each image; docs/data.md.")
+    ] = None,
     save: Annotated[
         str | None, typer.Option(help="Besides: any of coco,voc,yolo,csv,labelme (label files) and crops (cut-outs).")
     ] = None,
@@ -46,6 +49,7 @@ def detect(
     from minircnn.base.files import shell_words
     from minircnn.data import read_image
     from minircnn.detection import detect as detect_garments
+    from minircnn.proposals import GivenProposals
     from minircnn.tasks.images import list_images
     from minircnn.tasks.picture_folder import PictureFolder
     from minircnn.tasks.saving import check_save, save_shown
@@ -58,6 +62,9 @@ def detect(
         if (least := detector.best_score) is None:
             raise InputError(f"{model} does not know its best score, for no validation chose it; give --score a number")
         print(f"note: --score is {least:.3f}, the best of training's validation")
+    if proposals is not None and not detector.searches:
+        raise InputError(f"{model} proposes its regions itself: leave out --proposals")
+    given = GivenProposals(proposals) if proposals is not None else None
     labels = _labels(classes, detector.class_names, model)
     if not min_side < float("inf"):
         raise InputError(f"--min-side is {min_side}, expected pixels")
@@ -65,6 +72,7 @@ def detect(
     made_with: dict = {"model": sha256(model_path(model))}
     made_with |= {"classes": classes} if classes else {}
     made_with |= {"min_side": min_side} if min_side else {}
+    made_with |= {"proposals": str(proposals)} if given else {}
     folder = PictureFolder(out, paths, detector.class_names, made_with, least)
     wanted, already = check_save(save or "", out, bool(folder.remaining), paths.values())
     for sentence in left_out:
@@ -82,7 +90,8 @@ def detect(
                     listed = time.monotonic()
                 try:
                     image = read_image(path)
-                    detections = detect_garments(detector, image).at_least(min_side)
+                    regions = given.of(_names(path, paths[path]), path, *image.shape[:2]) if given else None
+                    detections = detect_garments(detector, image, regions).at_least(min_side)
                     detections = detections if labels is None else detections.of(labels)
                     shown = detections.above(least)
                     content = folder.draw(path, image, shown)
@@ -121,6 +130,12 @@ def _number(text: str) -> float:
     if not 0 <= value <= 1:
         raise InputError(f"--score is {text!r}, expected a number from 0 to 1, or auto")
     return value
+
+
+def _names(path: Path, listed: str) -> list[str]:
+    """What an image's regions may be called: its path below the folder that was named, its folder's name, its own."""
+    below = PurePosixPath(listed).with_suffix("").as_posix()
+    return [below, f"{path.resolve().parent.name}/{path.stem}", path.stem]
 
 
 def _labels(classes: str | None, names: tuple[str, ...], model: Path) -> list[int] | None:

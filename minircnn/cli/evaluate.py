@@ -23,7 +23,9 @@ def evaluate(
     ] = "validation",
     format: Annotated[str, typer.Option(help="Format of --data; told from its content if absent.")] = "auto",
     limit: Annotated[int | None, typer.Option(help="Only the first N images.")] = None,
-    proposals: Annotated[Path | None, typer.Option(help="Folder that caches proposals; not kept if absent.")] = None,
+    proposals: Annotated[
+        Path | None, typer.Option(help="Folder that caches proposals, or holds your own; not kept if absent.")
+    ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip and count broken files.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the figures here too.")] = None,
 ) -> None:
@@ -37,7 +39,7 @@ def evaluate(
     from minircnn.base.errors import InputError
     from minircnn.data import open_samples
     from minircnn.detection.evaluate import evaluate_model, own_proposals
-    from minircnn.proposals import ProposalCache, proposal_recall
+    from minircnn.proposals import open_proposals, proposal_recall
     from minircnn.training.data import with_proposals
     from minircnn.weights.model_file import load_model
 
@@ -58,7 +60,7 @@ def evaluate(
         notes = _check_classes(detector.class_names, model, data, samples)
         if proposals is not None and not detector.searches:
             raise InputError(f"{model} proposes its regions itself: leave out --proposals")
-        cache = ProposalCache(proposals or scratch, detector.search) if detector.searches else None
+        cache = open_proposals(proposals or scratch, detector.search) if detector.searches else None
         samples, left_out = with_proposals(samples, cache, console, skip_bad)
         for sentence in left_out:
             console.say(f"skipped: {sentence}")

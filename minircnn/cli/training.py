@@ -123,7 +123,10 @@ def train(
     classes: Annotated[str | None, typer.Option(help="Learn only these, comma-separated.")] = None,
     limit: Annotated[int | None, typer.Option(help="Use only the first N training images.")] = None,
     validation_limit: Annotated[int | None, typer.Option(help="Use only the first N validation images.")] = None,
-    proposals: Annotated[Path | None, typer.Option(help="Folder that caches proposals, to share between runs.")] = None,
+    proposals: Annotated[
+        Path | None,
+        typer.Option(help="Folder that caches proposals, to share between runs; or holds your own (docs/data.md)."),
+    ] = None,
     search_mode: SearchMode = None,
     search_side: SearchSide = None,
     search_min_side: SearchMinSide = None,

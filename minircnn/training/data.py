@@ -15,7 +15,7 @@ from minircnn.base.errors import InputError
 from minircnn.base.progress import Progress
 from minircnn.data import Sample, Samples, open_samples, read_image
 from minircnn.models import MODELS
-from minircnn.proposals import ProposalCache, ProposalsOf
+from minircnn.proposals import ProposalCache, ProposalsOf, open_proposals
 from minircnn.training.model_proposals import ModelProposals
 from minircnn.training.settings import TrainSettings
 
@@ -57,7 +57,7 @@ class TrainingData:
         if settings.proposals_by is not None:
             cache = ModelProposals(proposals, settings.proposals_by)
         elif MODELS[settings.model].searches:
-            cache = ProposalCache(proposals, settings.proposals)
+            cache = open_proposals(proposals, settings.proposals)
         train = open_split(settings, "train", settings.limit, run, progress)
         _check_train(train, settings)
         validation = open_split(settings, "validation", settings.validation_limit, run, progress, train.class_names)
