@@ -1,11 +1,16 @@
 """From outputs to detections: thresholds, suppression, clipping, the best of the image."""
 
+import json
+import re
+
 import numpy as np
+import pytest
+from commands import minircnn
 from PIL import Image
 
-from minircnn import Detections, FastRCNN, detect, vgg_small
-from minircnn.data import Sample
-from minircnn.detection import DetectionSettings, select_detections
+from minircnn import Detections, FastRCNN, detect, load_model, vgg_small
+from minircnn.data import Sample, read_image
+from minircnn.detection import DetectionSettings, origins, select_detections
 from minircnn.detection.evaluate import time_parts
 from minircnn.models.preprocessing import Preprocessing, stack_images
 
@@ -110,3 +115,36 @@ def test_preprocessing_follows_the_weights():
     batch = stack_images([pixels, pixels[:40]])
     assert batch.shape == (2, 75, 150, 3)
     assert not batch[1, 40:].any()
+
+
+def test_where_a_box_comes_from_is_told_and_adds_up(scenes, model_file, tmp_path):
+    """The printed numbers, by hand, give the box that stands in detections.json."""
+    image = scenes / "validation" / "image" / "000001.jpg"
+    done = minircnn("detect", model_file, image, "--score", 0.05, "--explain", "--out", tmp_path / "found")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "found" / "detections.json").read_text())
+    lines = r"proposal \((.*)\): .*", *(rf"{name} (\S+):.*" for name in ("tx", "ty", "tw", "th")), r"box +\((.*)\)"
+    told = re.findall(r"\n +".join(lines), done.stdout)
+    assert len(told) == len(found) > 0
+    size = read_image(image).shape
+    for (proposal, *offsets, box), row in zip(told, found, strict=True):
+        x1, y1, x2, y2 = map(float, proposal.split(", "))
+        tx, ty, tw, th = map(float, offsets)
+        w, h = (x2 - x1) * np.exp(tw), (y2 - y1) * np.exp(th)
+        x, y = (x1 + x2) / 2 + tx * (x2 - x1), (y1 + y2) / 2 + ty * (y2 - y1)
+        corners = np.clip([x - w / 2, y - h / 2, x + w / 2, y + h / 2], 0, [size[1], size[0]] * 2)
+        np.testing.assert_allclose(corners, [float(value) for value in box.split(", ")], atol=0.2)
+        left, top, width, height = row["bbox"]
+        np.testing.assert_allclose(corners, [left, top, left + width, top + height], atol=0.2)
+
+
+def test_a_box_of_other_proposals_has_no_origin(scenes, model_file):
+    model, image = load_model(model_file), read_image(scenes / "validation" / "image" / "000001.jpg")
+    proposals = model.propose(image)
+    found = detect(model, image, proposals)
+    assert len(found) > 0
+    told = origins(model, image, proposals, found)
+    np.testing.assert_allclose([one.box for one in told], found.boxes, atol=1e-3)
+    assert [int(one.probabilities[1:].argmax()) + 1 for one in told if one.probabilities[0] < 0.3]
+    with pytest.raises(ValueError, match="comes from none of the proposals"):
+        origins(model, image, np.array([[1, 1, 3, 3]], np.float32), found)

@@ -34,6 +34,9 @@ def detect(
     proposals: Annotated[
         Path | None, typer.Option(help="Folder of your own regions, NAME.npy or NAME.csv for each image; docs/data.md.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print the proposal and the four numbers that make each box found now.")
+    ] = False,
     save: Annotated[
         str | None, typer.Option(help="Besides: any of coco,voc,yolo,csv,labelme (label files) and crops (cut-outs).")
     ] = None,
@@ -49,6 +52,7 @@ def detect(
     from minircnn.base.files import shell_words
     from minircnn.data import read_image
     from minircnn.detection import detect as detect_garments
+    from minircnn.detection import origins
     from minircnn.proposals import GivenProposals
     from minircnn.tasks.images import list_images
     from minircnn.tasks.picture_folder import PictureFolder
@@ -81,7 +85,7 @@ def detect(
         print(f"note: {sentence}", flush=True)
     done = len(paths) - len(folder.remaining)
     with Console() as console, on_interrupt(folder.saved):
-        listed, fault = time.monotonic(), None
+        listed, fault, told = time.monotonic(), None, dict[Path, list[list[str]]]()
         try:
             for number, path in enumerate(folder.remaining, start=done + 1):
                 began = time.perf_counter()
@@ -91,10 +95,14 @@ def detect(
                 try:
                     image = read_image(path)
                     regions = given.of(_names(path, paths[path]), path, *image.shape[:2]) if given else None
+                    if explain and regions is None:
+                        regions = detector.propose(image)
                     detections = detect_garments(detector, image, regions).at_least(min_side)
                     detections = detections if labels is None else detections.of(labels)
                     shown = detections.above(least)
                     content = folder.draw(path, image, shown)
+                    if explain and regions is not None:
+                        told[path] = [one.lines() for one in origins(detector, image, regions, shown)]
                 except InputError as error:
                     failed.append(str(error))
                     console("detecting", number, len(paths))
@@ -110,6 +118,8 @@ def detect(
         saved = save_shown(folder, wanted, console)
     for path, names in folder.lines():
         print(f"{path}: {names or 'nothing'}")
+        for lines in told.get(Path(path), []):
+            print("".join(f"    {line}\n" for line in lines))
     besides = "".join(f", {path.name}/" for path in saved)
     print(f"{folder.count} of {len(paths)} pictures{besides}, detections.json and images.json are in {out}")
     sys.stdout.flush()

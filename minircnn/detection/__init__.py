@@ -11,13 +11,16 @@ from minircnn.detection.detect import (
     select_detections,
     select_scored,
 )
+from minircnn.detection.origin import Origin, origins
 
 __all__ = [
     "DetectionSettings",
     "Detections",
+    "Origin",
     "detect",
     "detect_each",
     "image_features",
+    "origins",
     "score_proposals",
     "score_regions",
     "select_detections",

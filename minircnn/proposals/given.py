@@ -1,8 +1,8 @@
 """Regions that somebody else proposes: a plain file for each image, in place of Selective Search.
 
 `NAME.npy` holds an array (P, 4) or wider, `NAME.csv` a line for each region: x1, y1, x2, y2 in pixels of the image
-file, from its upper left corner; further columns (a score) are not read. NAME is the image file's without its ending. Where
-images of two splits or folders have one name, the files stand in folders of the same names: `train/000001.npy`.
+file, from its upper left corner; further columns (a score) are not read. NAME is the image file's without its ending.
+Where images of two splits or folders have one name, the files stand in folders of the same names: `train/000001.npy`.
 """
 
 import csv
