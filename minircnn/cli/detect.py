@@ -52,7 +52,7 @@ def detect(
     from minircnn.base.files import shell_words
     from minircnn.data import read_image
     from minircnn.detection import detect as detect_garments
-    from minircnn.detection import origins
+    from minircnn.detection import Origin, origins
     from minircnn.proposals import GivenProposals
     from minircnn.tasks.images import list_images
     from minircnn.tasks.picture_folder import PictureFolder
@@ -85,7 +85,7 @@ def detect(
         print(f"note: {sentence}", flush=True)
     done = len(paths) - len(folder.remaining)
     with Console() as console, on_interrupt(folder.saved):
-        listed, fault, told = time.monotonic(), None, dict[Path, list[list[str]]]()
+        listed, fault, told = time.monotonic(), None, dict[Path, list[Origin]]()
         try:
             for number, path in enumerate(folder.remaining, start=done + 1):
                 began = time.perf_counter()
@@ -102,7 +102,7 @@ def detect(
                     shown = detections.above(least)
                     content = folder.draw(path, image, shown)
                     if explain and regions is not None:
-                        told[path] = [one.lines() for one in origins(detector, image, regions, shown)]
+                        told[path] = origins(detector, image, regions, shown)
                 except InputError as error:
                     failed.append(str(error))
                     console("detecting", number, len(paths))
@@ -118,8 +118,8 @@ def detect(
         saved = save_shown(folder, wanted, console)
     for path, names in folder.lines():
         print(f"{path}: {names or 'nothing'}")
-        for lines in told.get(Path(path), []):
-            print("".join(f"    {line}\n" for line in lines))
+        for one in told.get(path, []):
+            print("".join(f"    {line}\n" for line in one.lines()))
     besides = "".join(f", {path.name}/" for path in saved)
     print(f"{folder.count} of {len(paths)} pictures{besides}, detections.json and images.json are in {out}")
     sys.stdout.flush()

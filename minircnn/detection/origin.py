@@ -15,12 +15,15 @@ class Origin:
 
     Attributes
     ----------
+    label, name : of its class, 1..K
     proposal : (4,) float32, x1, y1, x2, y2 in pixels of the image
     offsets : (4,) float64, tx, ty, tw, th of the detection's class, not normalised
     box : (4,) float32, the proposal moved by them and cut to the image
     probabilities : (K+1,) float32, of all classes there, the background's first
     """
 
+    label: int
+    name: str
     proposal: np.ndarray
     offsets: np.ndarray
     box: np.ndarray
@@ -31,6 +34,7 @@ class Origin:
         x1, y1, x2, y2 = (float(value) for value in self.proposal)
         w, h, (tx, ty, tw, th) = x2 - x1, y2 - y1, (float(value) for value in self.offsets)
         return [
+            f"{self.name} {self.probabilities[self.label]:.3f}, background {self.probabilities[0]:.3f}",
             f"proposal {_corners(self.proposal)}: centre {(x1 + x2) / 2:.1f}, {(y1 + y2) / 2:.1f}, {w:.1f}×{h:.1f}",
             f"tx {tx:+.4f}: centre x {(x1 + x2) / 2:.1f} {tx * w:+.1f} = {(x1 + x2) / 2 + tx * w:.1f}",
             f"ty {ty:+.4f}: centre y {(y1 + y2) / 2:.1f} {ty * h:+.1f} = {(y1 + y2) / 2 + ty * h:.1f}",
@@ -58,7 +62,8 @@ def origins(model: FastRCNN, image: np.ndarray, proposals: np.ndarray, found: De
             raise ValueError("origins: a detection comes from none of the proposals; give those that it was found with")
         row = int(away.argmin())
         moved = offsets[row, 4 * label : 4 * label + 4].astype(np.float64)
-        told.append(Origin(proposals[row], moved, boxes[row, label], probabilities[row]))
+        name = model.class_names[label - 1]
+        told.append(Origin(int(label), name, proposals[row], moved, boxes[row, label], probabilities[row]))
     return told
 
 
