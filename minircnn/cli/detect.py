@@ -51,8 +51,8 @@ def detect(
     """
     from minircnn.base.files import shell_words
     from minircnn.data import read_image
-    from minircnn.detection import detect as detect_garments
     from minircnn.detection import Origin, origins
+    from minircnn.detection import detect as detect_garments
     from minircnn.proposals import GivenProposals
     from minircnn.tasks.images import list_images
     from minircnn.tasks.picture_folder import PictureFolder
