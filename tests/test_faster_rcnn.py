@@ -321,7 +321,7 @@ def test_weights_bring_the_anchors_and_the_pooling_that_they_learned_on(faster_r
     (["--anchor-scales", "2,3"], "leave out --anchor-scales"),
     (["--model", "faster", "--anchor-scales", "two"], "--anchor-scales takes numbers"),
     (["--model", "faster", "--anchor-scales", "0"], "above 0"),
-    (["--pooling", "average"], "pool, align"),
+    (["--pooling", "median"], "pool, align, average, pyramid"),
 ])  # fmt: skip
 def test_flags_that_do_not_go_together_are_one_sentence(scenes, tmp_path, flags, words):
     done = minircnn("train", "--data", scenes, "--out", tmp_path / "run", *flags)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from commands import assert_one_sentence, minircnn
 
-from minircnn import InputError, load_model
+from minircnn import FasterRCNN, InputError, load_model, save_model, vgg_small
 from minircnn.base.progress import silent
 from minircnn.data import open_samples, read_image
 from minircnn.detection import detect
@@ -116,12 +116,13 @@ def test_what_is_no_region_is_one_sentence(scenes, tmp_path, name, content, word
     assert str(path) in str(caught.value)
 
 
-def test_no_region_is_none_and_a_model_that_proposes_takes_none(scenes, tmp_path, faster_run):
+def test_no_region_is_none_and_a_model_that_proposes_takes_none(scenes, tmp_path, rng):
     (sample, *_) = open_samples(scenes, "train")
     (tmp_path / f"{sample.image_id}.csv").write_text("x1,y1,x2,y2\n")
     assert GivenProposals(tmp_path).get(sample).shape == (0, 4)
     moved = replace(sample, image_id=f"a/{sample.image_path.stem}")
     assert GivenProposals(tmp_path).get(moved).shape == (0, 4)  # by its name alone, where the folder has no a/
     image = scenes / "train" / "image" / "000001.jpg"
-    words = ("detect", faster_run, image, "--proposals", tmp_path, "--out", tmp_path / "found")
+    save_model(tmp_path / "faster.safetensors", FasterRCNN(vgg_small(), 2, rng))
+    words = ("detect", tmp_path / "faster.safetensors", image, "--proposals", tmp_path, "--out", tmp_path / "found")
     assert_one_sentence(minircnn(*words), "proposes its regions itself: leave out --proposals")
