@@ -77,6 +77,9 @@ def test_images_of_ones_own_are_measured_on_what_they_are_split_into(scenes, tmp
     assert in_process == ["fast", "fast"]
     photos = tmp_path / "photos"
     assert minircnn("data", "convert", scenes / "train", "--to", "voc", "--out", photos).returncode == 0
+    words = ("compare", "--quick", "--systems", "fast", "--data", photos, "--out", tmp_path / "c")
+    assert_one_sentence(minircnn(*words), "is not split; hold a tenth out for validation with --split 0.1")
+    assert not (tmp_path / "c").exists()
     found = compare(tmp_path / "c", ("fast",), SIZE, 0, silent, data=photos, held_out=0.25)
     assert found["fast"][0]["images"] == 2
     words = ("compare", "--quick", "--systems", "fast", "--out", tmp_path / "b")

@@ -80,6 +80,10 @@ def compare(
         raise InputError("--split is of --data: leave it out, or give both")
     _check(out, wanted)
     ground = _ground(out, size, data, held_out)
+    if data is not None:
+        TrainingData.read(
+            ground.settings("fast", seed), out, progress
+        )  # what is wrong with it shows before a folder is
     with locked(out / "lock", f"{out} is in use by another minircnn process"):
         write_json(out / SETTINGS, wanted)
         if data is None:
