@@ -8,6 +8,7 @@ import time
 import pytest
 from commands import assert_one_sentence, minircnn, start
 
+from minircnn.base.errors import InputError
 from minircnn.base.progress import silent
 from minircnn.models.sppnet import SPPNet
 from minircnn.report.road import verdicts
@@ -85,6 +86,14 @@ def test_images_of_ones_own_are_measured_on_what_they_are_split_into(scenes, tmp
     words = ("compare", "--quick", "--systems", "fast", "--out", tmp_path / "b")
     assert_one_sentence(minircnn(*words, "--split", 0.2), "--split is of --data")
     assert not (tmp_path / "b").exists()
+
+
+def test_a_class_that_no_svm_could_learn_is_told_before_anything(scenes, tmp_path, in_process):
+    """Eight scenes do not have all ten classes."""
+    with pytest.raises(InputError, match=r"no training image has a box of .*, so SPPnet's SVM for it has nothing"):
+        compare(tmp_path / "a", ("spp", "fast"), SIZE, 0, silent, data=scenes)
+    assert not (tmp_path / "a").exists()
+    assert in_process == []
 
 
 @pytest.mark.slow

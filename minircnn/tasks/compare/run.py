@@ -19,7 +19,7 @@ from minircnn.data.formats import find_splits
 from minircnn.fashion import write_scenes
 from minircnn.report.compare_page import write_compare_page
 from minircnn.report.road import NAMES
-from minircnn.tasks.compare.systems import RESULT, Ground, pictured, run_system
+from minircnn.tasks.compare.systems import RESULT, STAGED, Ground, pictured, run_system
 from minircnn.training.data import TrainingData, open_split, with_proposals
 from minircnn.training.loop import Interrupted
 
@@ -80,10 +80,8 @@ def compare(
         raise InputError("--split is of --data: leave it out, or give both")
     _check(out, wanted)
     ground = _ground(out, size, data, held_out)
-    if data is not None:
-        TrainingData.read(
-            ground.settings("fast", seed), out, progress
-        )  # what is wrong with it shows before a folder is
+    if data is not None:  # its faults show before there is a folder
+        _check_classes(TrainingData.read(ground.settings("fast", seed), out, progress), systems)
     with locked(out / "lock", f"{out} is in use by another minircnn process"):
         write_json(out / SETTINGS, wanted)
         if data is None:
@@ -121,6 +119,19 @@ def _check(out: Path, wanted: dict) -> None:
             f"{out} holds a comparison of another size, seed or data; choose another --out, or the same flags"
         )
     return None
+
+
+def _check_classes(data: TrainingData, systems: Sequence[str]) -> None:
+    """Every SVM needs a true box of its class: said now, and not after the fine-tuning."""
+    names = data.class_names
+    missing = [name for name, count in zip(names, data.train.class_counts()[1:], strict=True) if not count]
+    staged = [NAMES[name] for name in systems if name in STAGED]
+    if missing and staged:
+        others = ",".join(name for name in SYSTEMS if name not in STAGED)
+        raise InputError(
+            f"no training image has a box of {missing[0]}, so {staged[0]}'s SVM for it has nothing to learn from; "
+            f"label some, leave the class out of the data, or give --systems {others}"
+        )
 
 
 def _search(ground: Ground, seed: int, progress: Progress) -> None:
