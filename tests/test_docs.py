@@ -221,13 +221,16 @@ def test_without_pytorch_the_site_shows_its_example_and_does_not_run_it(monkeypa
     assert run == [f"{n:02}" for n in range(1, 18) if there or n != 14]
 
 
-def test_the_roads_pictures_are_what_their_program_draws():
-    """docs/road/*.svg, by `python docs/road_pictures.py`."""
-    specification = importlib.util.spec_from_file_location("road_pictures", DOCS / "road_pictures.py")
-    program = importlib.util.module_from_spec(specification)
-    sys.modules["road_pictures"] = program  # where its dataclasses look for it
-    specification.loader.exec_module(program)
-    drawn = program.pictures()
-    assert {path.name for path in (DOCS / "road").glob("*.svg")} == set(drawn)
+@pytest.mark.parametrize(
+    ("program", "folder"), [("road_pictures", "road"), ("derivation_pictures", "backward/pictures")]
+)
+def test_pictures_are_what_their_program_draws(program, folder):
+    """By `python docs/PROGRAM.py`."""
+    specification = importlib.util.spec_from_file_location(program, DOCS / f"{program}.py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[program] = module  # where its dataclasses look for it
+    specification.loader.exec_module(module)
+    drawn = module.pictures()
+    assert {path.name for path in (DOCS / folder).glob("*.svg")} == set(drawn)
     for file, content in drawn.items():
-        assert (DOCS / "road" / file).read_text(encoding="utf-8") == content, file
+        assert (DOCS / folder / file).read_text(encoding="utf-8") == content, file
