@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from minircnn.kernels.max_pool import max_pool_backward, max_pool_forward
 from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
+from minircnn.layers import ReLU
 from minircnn.losses import smooth_l1
 
 HERE = Path(__file__).parent / "backward" / "pictures"
@@ -20,19 +22,26 @@ font:13px system-ui,"Noto Sans KR",Helvetica,Arial,sans-serif }
 @media (prefers-color-scheme:dark) { svg { --paper:#15181c; --ink:#e6e9ec; --soft:#9aa4ae; --hair:#2d333a; --a:#74aef0;
 --b:#f0935a; --c:#72c397 } }
 text { fill:var(--ink); text-anchor:middle } .soft { fill:var(--soft) } .left { text-anchor:start }
-.paper { fill:var(--paper) } path, rect.cell, circle { fill:none; stroke:var(--hair) } .axis { stroke:var(--soft) }
+.paper { fill:var(--paper) } path, rect.cell, rect.box, circle { fill:none; stroke:var(--hair) }
+.axis { stroke:var(--soft) } rect.box { stroke:var(--soft) }
 path.a, rect.a { stroke:var(--a); fill:none; stroke-width:2.5 }
 path.b, rect.b { stroke:var(--b); fill:none; stroke-width:3 }
-path.c { stroke:var(--c); stroke-width:2.5 } text.a { fill:var(--a) } text.b { fill:var(--b) } text.c { fill:var(--c) }
+path.c { stroke:var(--c); stroke-width:2.5 } text.a, tspan.a { fill:var(--a) } text.b, tspan.b { fill:var(--b) } text.c { fill:var(--c) }
 circle { stroke:var(--ink); stroke-width:1.5 } .dash { stroke-dasharray:6 4 } rect.got { stroke:none; fill:var(--a) }
 """
 
 
 def svg(width: int, height: int, label: str, parts: list[str]) -> str:
     """The whole file."""
+    heads = "".join(
+        f'<marker id="{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="5" markerHeight="5" orient="auto">'
+        f'<path class="{name}" d="M0 0L8 4L0 8" style="stroke-width:1.6"/></marker>'
+        for name in "ab"
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img" '
-        f'aria-label="{label}"><style>{STYLE}</style><rect class="paper" width="{width}" height="{height}"/>'
+        f'aria-label="{label}"><style>{STYLE}</style><defs>{heads}</defs>'
+        f'<rect class="paper" width="{width}" height="{height}"/>'
         f"{''.join(parts)}</svg>\n"
     )
 
@@ -92,7 +101,7 @@ CELL = 46
 
 
 def cells(left: int, values: np.ndarray, shown: Callable[[float], str]) -> list[str]:
-    """A 7×7 grid with its numbers."""
+    """A grid with its numbers."""
     parts = []
     for (h, w), value in np.ndenumerate(values):
         x, y = left + CELL * w, 40 + CELL * h
@@ -127,9 +136,82 @@ def winners_and_back() -> str:
     return svg(760, 400, "a map, two regions, the winners of their bins; the gradient that each cell gets", parts)
 
 
+# ReLU: five gates, the numbers that pass them, and the gradients that do.
+
+SEEN, ARRIVING = np.array([[0.62, -3.28, 0.44, -5.47, 1.14]]), np.array([[0.3381, 0.0902, 0.2416, 0.3265, 0.1134]])
+
+
+def gates() -> str:
+    """Above forward, downwards; below backward, upwards, past the same gates."""
+    relu = ReLU()
+    relu.training = True
+    rows = SEEN[0], relu.forward(SEEN)[0], relu.backward(ARRIVING)[0], ARRIVING[0]
+    parts = [text(40, y, name, "soft") for y, name in ((40, "x"), (122, "y"), (180, "dx"), (262, "dy"))]
+    for n, (x, y, dx, dy) in enumerate(zip(*rows, strict=True)):
+        middle = 140 + 130 * n
+        for top, colour, ends, values in ((62, "a", (50, 106), (x, y)), (202, "b", (246, 190), (dx, dy))):
+            bar = top + 16
+            gap = "" if x <= 0 else f"M{middle - 26} {bar}H{middle - 8}M{middle + 8} {bar}H{middle + 26}"
+            parts.append(f'<path class="axis" d="{gap or f"M{middle - 26} {bar}H{middle + 26}"}"/>')
+            stop = ends[1] if x > 0 else bar + (6 if ends[0] > bar else -6)
+            head = 6 if stop < ends[0] else -6
+            tip = f"M{middle - 5} {stop + head}L{middle} {stop}L{middle + 5} {stop + head}" if x > 0 else ""
+            parts.append(f'<path class="{colour}" d="M{middle} {ends[0]}V{stop}{tip}"/>')
+            digits = 2 if colour == "a" else 4
+            parts.append(text(middle, top - 22, f"{values[0]:.{digits}f}"))
+            parts.append(text(middle, top + 60, f"{values[1]:.{digits}f}"))
+    return svg(760, 280, "five gates: what passes forward, and what passes back", parts)
+
+
+# Max-pool: the winners of four windows, and what comes back to them.
+
+
+def windows_and_back() -> str:
+    """Left x with its winners in circles, in the middle y, right dx."""
+    x = np.array([[1.0, 5, 2], [3, 4, 9], [7, 0, 6]])
+    dy = np.array([[0.1, 0.2], [0.3, 0.4]])
+    y, argmax = max_pool_forward(x[None, :, :, None], 2, 2, True)
+    dx = max_pool_backward(dy[None, :, :, None], argmax, (1, 3, 3, 1), 2, 2)[0, :, :, 0]
+    parts = [text(left, 22, name) for left, name in ((89, "x"), (316, "y"), (501, "dy"), (691, "dx"))]
+    parts += cells(20, x, lambda value: f"{value:g}") + cells(270, y[0, :, :, 0], lambda value: f"{value:g}")
+    parts += cells(455, dy, lambda value: f"{value:g}") + cells(622, dx, lambda value: f"{value:g}" if value else "")
+    for cell in argmax.ravel():
+        h, w = divmod(int(cell), 3)
+        parts.append(f'<circle cx="{20 + CELL * (w + 0.5)}" cy="{40 + CELL * (h + 0.5)}" r="17"/>')
+    parts.append(f'<path class="a" d="M{20 + 2 * CELL} 40V{40 + 3 * CELL}M20 {40 + 2 * CELL}H{20 + 3 * CELL}"/>')
+    return svg(780, 200, "four windows, the last ones cut off by the border, their winners, what comes back", parts)
+
+
+# Linear: two layers that read the same row, whose gradients meet in it.
+
+
+def meeting() -> str:
+    """fc7 at the left, the two outputs at the right; above the line forward, below it the way back."""
+    parts = []
+    for x, y, words in ((90, 125, "fc7"), (420, 65, "cls_score"), (420, 185, "bbox_pred"), (680, 65, "softmax"),
+                        (680, 185, "smooth-L1")):  # fmt: skip
+        parts.append(f'<rect class="box" x="{x - 60}" y="{y - 22}" width="120" height="44" rx="3"/>')
+        parts.append(text(x, y + 5, words))
+    for y, colour, turn, name in ((65, "a", -14, "cls"), (185, "b", 14, "box")):
+        parts.append(f'<path class="axis" d="M152 {125 + turn / 2}L358 {y - turn / 2}M482 {y - 8}H618"/>')
+        parts.append(f'<path class="{colour}" d="M618 {y + 8}H484M491 {y + 3}L484 {y + 8}L491 {y + 13}"/>')
+        parts.append(f'<path class="{colour}" d="M358 {y + turn}L154 {125 + turn * 1.4}" marker-end="url(#{colour})"/>')
+        small = f'<tspan font-size="10" dy="3">{name}</tspan><tspan dy="-3">&#8203;</tspan>'
+        parts.append(text(552, y + 28, f"dy{small}", colour))
+        parts.append(text(262, 62 if y < 125 else 200, f"dy{small} · W{small}ᵀ", colour))
+    parts.append(text(90, 172, 'dx = <tspan class="a">dy·Wᵀ</tspan> + <tspan class="b">dy·Wᵀ</tspan>'))
+    return svg(780, 240, "the gradients of two layers that read the same row are added in it", parts)
+
+
 def pictures() -> dict[str, str]:
     """File name → content."""
-    return {"smooth_l1.svg": losses_beside(), "roi_pool.svg": winners_and_back()}
+    return {
+        "smooth_l1.svg": losses_beside(),
+        "roi_pool.svg": winners_and_back(),
+        "relu.svg": gates(),
+        "max_pool.svg": windows_and_back(),
+        "linear.svg": meeting(),
+    }
 
 
 if __name__ == "__main__":
