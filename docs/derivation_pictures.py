@@ -26,7 +26,8 @@ text { fill:var(--ink); text-anchor:middle } .soft { fill:var(--soft) } .left { 
 .axis { stroke:var(--soft) } rect.box { stroke:var(--soft) }
 path.a, rect.a { stroke:var(--a); fill:none; stroke-width:2.5 }
 path.b, rect.b { stroke:var(--b); fill:none; stroke-width:3 }
-path.c { stroke:var(--c); stroke-width:2.5 } text.a, tspan.a { fill:var(--a) } text.b, tspan.b { fill:var(--b) } text.c { fill:var(--c) }
+path.c { stroke:var(--c); stroke-width:2.5 } text.a, tspan.a { fill:var(--a) }
+text.b, tspan.b { fill:var(--b) } text.c { fill:var(--c) }
 circle { stroke:var(--ink); stroke-width:1.5 } .dash { stroke-dasharray:6 4 } rect.got { stroke:none; fill:var(--a) }
 """
 
