@@ -10,15 +10,17 @@ from commands import assert_one_sentence, minircnn, start
 
 from minircnn.base.errors import InputError
 from minircnn.base.progress import silent
+from minircnn.data import open_samples
 from minircnn.models.sppnet import SPPNet
 from minircnn.report.road import verdicts
+from minircnn.tasks.budget import Budget
 from minircnn.tasks.compare import run as task
-from minircnn.tasks.compare.run import SYSTEMS, CompareSize, compare
+from minircnn.tasks.compare.run import SYSTEMS, compare
 from minircnn.tasks.compare.systems import Ground, run_system
 from minircnn.training.checkpoint import stored_step
 from minircnn.weights.model_file import load_model
 
-SIZE = CompareSize(train=20, test=2, epochs=0.2)  # two steps; every class has a box
+SIZE = Budget(train=20, test=2, epochs=0.2)  # two steps; every class has a box
 
 
 @pytest.fixture
@@ -72,12 +74,19 @@ def test_windows_of_background_are_those_of_the_paper(tmp_path):
     assert lows == {"rcnn": 0.0, "spp": 0.1, "fast": 0.1}
 
 
-def test_images_of_ones_own_are_measured_on_what_they_are_split_into(scenes, tmp_path, in_process):
-    found = compare(tmp_path / "a", ("fast",), SIZE, 0, silent, seeds=2, data=scenes)
+def test_images_of_ones_own_are_measured_on_what_they_are_split_into(scenes, tmp_path, in_process, monkeypatch):
+    whole, photos, told = tmp_path / "whole", tmp_path / "photos", []
+    for source, folder in ((scenes, whole), (scenes / "train", photos)):
+        assert minircnn("data", "convert", source, "--to", "voc", "--out", folder).returncode == 0
+    (whole / "classes.txt").unlink()  # as most tools leave such folders
+    monkeypatch.setattr(task, "write_compare_page", lambda *given: told.append(given[2:4]))
+    found = compare(tmp_path / "a", ("fast",), SIZE, 0, silent, seeds=2, data=whole)
     assert [row["images"] for row in found["fast"]] == [4, 4]  # its validation split, for it has no test split
     assert in_process == ["fast", "fast"]
-    photos = tmp_path / "photos"
-    assert minircnn("data", "convert", scenes / "train", "--to", "voc", "--out", photos).returncode == 0
+    ((shown, names),) = told  # detections count in the classes of the training images, of which these show fewer
+    assert names == load_model(tmp_path / "a" / "fast" / "seed-0" / "model.safetensors").class_names
+    assert len(shown) == 2
+    assert open_samples(whole, "validation").class_names != names
     words = ("compare", "--quick", "--systems", "fast", "--data", photos, "--out", tmp_path / "c")
     assert_one_sentence(minircnn(*words), "is not split; hold a tenth out for validation with --split 0.1")
     assert not (tmp_path / "c").exists()

@@ -6,20 +6,25 @@ import numpy as np
 import pytest
 from commands import assert_one_sentence, minircnn
 
-from minircnn import FastRCNN, vgg_small
+from minircnn import FastRCNN, load_model, vgg_small
 from minircnn.base.progress import silent
+from minircnn.data import open_samples
 from minircnn.losses import smooth_l1
 from minircnn.models.batch import Drawn
+from minircnn.models.rcnn import LinearModels
 from minircnn.tasks import studies
+from minircnn.tasks.budget import Budget
 from minircnn.tasks.studies import STUDIES, find_studies, lab
 from minircnn.tasks.studies.approximate import Whole
-from minircnn.tasks.studies.lab import Lab, StudySize
+from minircnn.tasks.studies.lab import Lab, same_weights
 from minircnn.tasks.studies.loss import Absolute, Squared
+from minircnn.tasks.studies.proposals import some, with_dense
+from minircnn.tasks.studies.softmax_svm import SVMOnTop
 from minircnn.tasks.studies.study import Expected, Study, collect, table, verdict
 from minircnn.training.begin import first_model
 from minircnn.training.steps import DetectorSteps
 
-SIZE = StudySize(train=20, test=2, epochs=0.2)  # one step; every class has a box
+SIZE = Budget(train=20, test=2, epochs=0.2)  # one step; every class has a box
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +70,17 @@ def test_wrong_words_are_one_sentence(done, tmp_path):
     assert_one_sentence(minircnn("study", "svd", "--out", done[1]), "studies of another size")
 
 
-def test_every_study_names_rows_that_it_has():
+def test_every_study_expects_something_of_rows_and_columns_that_it_has(done):
+    _, _, found = done
     for name, study in find_studies("all").items():
+        rows = found[name]["rows"]
         assert study.question.endswith("?"), name
         assert study.expected, name
-        assert study.published, name
+        for pair in study.expected:
+            assert (pair.of or study.shown[0]) in rows[pair.more], name
+            assert pair.more != pair.less, name
+            assert pair.less in rows, name
+        assert len(set(study.expected)) == len(study.expected), name  # no order said twice
 
 
 ROWS = {"a": {"mAP50": [0.5, 0.6], "s": [3.0, 3.0]}, "b": {"mAP50": [0.4, 0.5], "s": [2.0, 4.0]}}
@@ -122,7 +133,7 @@ def test_the_whole_gradient_differs_from_the_approximate_by_what_was_dropped(don
     here = Lab(done[1], SIZE, (0,), silent)
     data, settings = here.data("faster"), here.settings(0, model="faster")
     settings = settings.resolve(len(data.train))
-    grads = []
+    grads, dropped = [], None
     for kind in (None, Whole):
         begun = first_model(settings, data.class_names, np.random.default_rng(0))
         model = begun.model if kind is None else lab.as_kind(kind, begun)
@@ -131,11 +142,48 @@ def test_the_whole_gradient_differs_from_the_approximate_by_what_was_dropped(don
         batch = steps.next_batch()
         model.losses(batch)
         model.backward()
+        dropped = model.dropped_gradient() if dropped is None else dropped
         grads.append({name: p.grad.copy() for name, p in model.named_parameters() if p.learns})
     one, other = grads
     moved = {name for name in one if not np.array_equal(one[name], other[name])}
     assert {"rpn_bbox_pred.weight", "rpn_bbox_pred.bias", "rpn_conv.weight"} <= moved
+    more = other["rpn_bbox_pred.bias"] - one["rpn_bbox_pred.bias"]  # the bias hears the sum over the map
+    expected = dropped.reshape(-1, *more.shape).sum(axis=0)
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(more, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
     assert not moved & {"rpn_cls_score.weight", "fc6.weight", "cls_score.weight", "bbox_pred.weight"}
+
+
+def test_svms_on_top_say_the_classes_and_the_network_moves_the_boxes(model_file, rng):
+    fast = load_model(model_file)
+    top, K = same_weights(SVMOnTop, fast), fast.num_classes
+    svm = rng.standard_normal((fast.architecture.hidden[1] + 1, K))
+    top.linear = LinearModels(svm, 0.5, np.zeros((fast.head.fc6.inputs + 1, 4 * K)), 1.0)
+    image, boxes = rng.integers(0, 256, (90, 120, 3), dtype=np.uint8), np.array([[5, 5, 60, 70], [30, 10, 110, 80]])
+    boxes = boxes.astype(np.float32)
+    margins, offsets = top.score_regions(image, top.image_features(image), boxes)
+    fast.eval()
+    _, expected = fast.score_regions(image, fast.image_features(image), boxes)
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(offsets, expected, rtol=1e-4, atol=1e-5)
+    _, hidden7 = top.region_features(image, top.image_features(image), boxes)
+    np.testing.assert_allclose(margins[:, 1:], 0.5 * hidden7 @ svm[:-1] + svm[-1], rtol=1e-5)
+
+
+def test_fewer_proposals_are_some_of_them_and_dense_ones_lie_on_the_image(scenes, rng):
+    sample = open_samples(scenes, "train")[0]
+    proposals = np.sort(rng.uniform(0, 96, (40, 2, 2)), axis=1).reshape(40, 4).astype(np.float32)
+    few = some(proposals, sample, 0.25)
+    assert len(few) == 10
+    assert {tuple(box) for box in few} <= {tuple(box) for box in proposals}
+    np.testing.assert_array_equal(few, some(proposals, sample, 0.25))
+    dense = with_dense(proposals, sample, 500)
+    np.testing.assert_array_equal(dense[:40], proposals)
+    more = dense[40:]
+    assert len(more) == 500
+    assert (more[:, 2:] > more[:, :2]).all()
+    assert (more >= 0).all()
+    assert (more <= 96.001).all()
 
 
 def test_studies_are_in_the_commands_help():

@@ -9,16 +9,16 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from minircnn.base.errors import InputError
-from minircnn.base.files import check_creatable, locked, read_json, write_json
+from minircnn.base.files import locked, read_json, write_json
 from minircnn.base.progress import Progress
 from minircnn.data.formats import find_splits
 from minircnn.fashion import write_scenes
 from minircnn.report.compare_page import write_compare_page
 from minircnn.report.road import NAMES
+from minircnn.tasks.budget import Budget, check_folder
 from minircnn.tasks.compare.systems import RESULT, STAGED, Ground, pictured, run_system
 from minircnn.training.data import TrainingData, open_split, with_proposals
 from minircnn.training.loop import Interrupted
@@ -28,17 +28,8 @@ STOPPED = 130  # exit code of a process that Ctrl-C has ended
 SETTINGS, PAGE = "compare.json", "compare.html"
 
 
-@dataclass(frozen=True)
-class CompareSize:
-    """How many scenes, and how often the training images are seen."""
-
-    train: int
-    test: int
-    epochs: float
-
-
-FULL = CompareSize(train=300, test=100, epochs=8)
-QUICK = CompareSize(train=48, test=12, epochs=4)
+FULL = Budget(train=300, test=100, epochs=8)
+QUICK = Budget(train=48, test=12, epochs=4)
 
 Figures = dict[str, list[dict]]  # system → what each seed gave
 
@@ -46,7 +37,7 @@ Figures = dict[str, list[dict]]  # system → what each seed gave
 def compare(
     out: Path,
     systems: Sequence[str],
-    size: CompareSize,
+    size: Budget,
     seed: int,
     progress: Progress,
     *,
@@ -78,7 +69,7 @@ def compare(
         wanted = {"data": str(data.resolve()), "epochs": size.epochs, "seed": seed, "split": held_out or "own"}
     elif held_out is not None:
         raise InputError("--split is of --data: leave it out, or give both")
-    _check(out, wanted)
+    check_folder(out, SETTINGS, wanted, "a comparison of another size, seed or data")
     ground = _ground(out, size, data, held_out)
     if data is not None:  # its faults show before there is a folder
         _check_classes(TrainingData.read(ground.settings("fast", seed), out, progress), systems)
@@ -86,19 +77,19 @@ def compare(
         write_json(out / SETTINGS, wanted)
         if data is None:
             write_scenes(out / "scenes", size.train, 1, seed=seed, test=size.test, progress=progress)
-        _search(ground, seed, progress)
+        names = _search(ground, seed, progress)
         for each in range(seed, seed + seeds):
             for name in systems:
                 if not (ground.folder(name, each) / RESULT).is_file():
                     _apart(name, ground, each)
         found = {name: [_read(ground, name, each) for each in range(seed, seed + seeds)] for name in systems}
-        test = open_split(ground.settings("fast", seed), ground.split, None, out, progress)
+        test = open_split(ground.settings("fast", seed), ground.split, None, out, progress, names)
         shown = [test[n] for n in pictured([len(sample.boxes) for sample in test])]
-        write_compare_page(out / PAGE, found, shown, test.class_names, wanted)
+        write_compare_page(out / PAGE, found, shown, names, wanted)
     return found
 
 
-def _ground(out: Path, size: CompareSize, data: Path | None, held_out: float | None) -> Ground:
+def _ground(out: Path, size: Budget, data: Path | None, held_out: float | None) -> Ground:
     if data is None:
         return Ground(out, str(out / "scenes"), "test", size.epochs)
     _, splits = find_splits(data, "auto")
@@ -107,18 +98,6 @@ def _ground(out: Path, size: CompareSize, data: Path | None, held_out: float | N
 
 def _read(ground: Ground, name: str, seed: int) -> dict:
     return read_json(ground.folder(name, seed) / RESULT, "remove it, and compare again")
-
-
-def _check(out: Path, wanted: dict) -> None:
-    if not out.exists():
-        return check_creatable(out)
-    if not out.is_dir() or (any(out.iterdir()) and not (out / SETTINGS).is_file()):
-        raise InputError(f"{out} holds something else; choose another --out")
-    if (out / SETTINGS).is_file() and read_json(out / SETTINGS, "choose another --out") != wanted:
-        raise InputError(
-            f"{out} holds a comparison of another size, seed or data; choose another --out, or the same flags"
-        )
-    return None
 
 
 def _check_classes(data: TrainingData, systems: Sequence[str]) -> None:
@@ -134,13 +113,14 @@ def _check_classes(data: TrainingData, systems: Sequence[str]) -> None:
         )
 
 
-def _search(ground: Ground, seed: int, progress: Progress) -> None:
-    """All proposals, before anything is timed."""
+def _search(ground: Ground, seed: int, progress: Progress) -> tuple[str, ...]:
+    """All proposals, before anything is timed; gives the classes, which are those of the training images."""
     settings = ground.settings("fast", seed)
     data = TrainingData.read(settings, ground.out, progress).with_proposals(progress)
     if ground.split == "test":
         test = open_split(settings, "test", None, ground.out, progress, data.class_names)
         with_proposals(test, data.cache, progress, split="test")
+    return data.class_names
 
 
 def _apart(name: str, ground: Ground, seed: int) -> None:

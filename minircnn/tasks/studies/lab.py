@@ -4,18 +4,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from minircnn.base.errors import InputError
-from minircnn.base.files import check_creatable, locked, read_json, write_json
+from minircnn.base.files import locked, read_json, write_json
 from minircnn.base.progress import Progress
 from minircnn.data import Sample
 from minircnn.detection.evaluate import evaluate_model
 from minircnn.fashion import write_scenes
 from minircnn.models import FastRCNN
 from minircnn.proposals import ProposalsOf
+from minircnn.tasks.budget import Budget, check_folder
 from minircnn.training.begin import Beginning, first_model, offset_statistics
 from minircnn.training.data import TrainingData, open_split, with_proposals
 from minircnn.training.settings import TrainSettings
@@ -23,21 +23,13 @@ from minircnn.training.steps import DetectorSteps
 from minircnn.training.warm_up import warm_up
 from minircnn.weights.model_file import load_model, save_model
 
+Kind = TypeVar("Kind", bound=FastRCNN)
 FROZEN_BLOCKS = 2  # of convolutions, as the paper keeps them
 SETTINGS = "study.json"
 
 
-@dataclass(frozen=True)
-class StudySize:
-    """How many scenes, and how often the training images are seen."""
-
-    train: int
-    test: int
-    epochs: float
-
-
-FULL = StudySize(train=120, test=80, epochs=5)
-QUICK = StudySize(train=24, test=4, epochs=0.5)
+FULL = Budget(train=120, test=80, epochs=5)
+QUICK = Budget(train=24, test=4, epochs=0.5)
 
 
 @dataclass(frozen=True)
@@ -49,19 +41,14 @@ class Trained:
 
 
 @contextmanager
-def open_lab(out: Path, size: StudySize, seeds: Sequence[int], progress: Progress) -> Iterator["Lab"]:
+def open_lab(out: Path, size: Budget, seeds: Sequence[int], progress: Progress) -> Iterator["Lab"]:
     """A lab in a folder of its own, which no other process uses meanwhile.
 
     Raises
     ------
     InputError : `out` holds something else, or studies of another size, or is in use
     """
-    if not out.exists():
-        check_creatable(out)
-    elif not out.is_dir() or (any(out.iterdir()) and not (out / SETTINGS).is_file()):
-        raise InputError(f"{out} holds something else; choose another --out")
-    elif (out / SETTINGS).is_file() and read_json(out / SETTINGS, "choose another --out") != asdict(size):
-        raise InputError(f"{out} holds studies of another size; choose another --out, or the same flags")
+    check_folder(out, SETTINGS, asdict(size), "studies of another size")
     with locked(out / "lock", f"{out} is in use by another minircnn process"):
         yield Lab(out, size, seeds, progress)
 
@@ -75,7 +62,7 @@ class Lab:
     seeds : of training; the scenes are always the same
     """
 
-    def __init__(self, out: Path, size: StudySize, seeds: Sequence[int], progress: Progress):
+    def __init__(self, out: Path, size: Budget, seeds: Sequence[int], progress: Progress):
         self.out, self.size, self.seeds, self.progress = out, size, tuple(seeds), progress
         write_json(out / SETTINGS, asdict(size))
         warm_up(progress)
@@ -161,9 +148,15 @@ class Lab:
 def as_kind(kind: type[FastRCNN], begun: Beginning) -> FastRCNN:
     """A model of another class with the same weights, which goes on drawing where the first would have."""
     first = begun.model
+    model = same_weights(kind, first)
+    model.rng.bit_generator.state = first.rng.bit_generator.state
+    return model
+
+
+def same_weights(kind: type[Kind], first: FastRCNN) -> Kind:
+    """A model of another class with another's network."""
     model = kind(first.architecture, first.num_classes, np.random.default_rng(0), first.class_names)
     values = dict(first.named_parameters())
     for name, parameter in model.named_parameters():
         parameter.value[...] = values[name].value
-    model.rng.bit_generator.state = first.rng.bit_generator.state
     return model

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from minircnn.models import FastRCNN
 from minircnn.models.rcnn import LinearModels
 from minircnn.models.sppnet import SPPNet
-from minircnn.tasks.studies.lab import Lab
+from minircnn.tasks.studies.lab import Lab, same_weights
 from minircnn.tasks.studies.study import Expected, Rows, Study, collect
 from minircnn.training.rcnn.features import Features
 from minircnn.training.rcnn.stages import learn_svms
@@ -26,21 +25,12 @@ class SVMOnTop(SPPNet):
         return np.insert(self.linear.margins(hidden7), 0, 0, axis=1), offsets
 
 
-def on_top(model: FastRCNN) -> SVMOnTop:
-    """The same network; its SVMs have yet to learn."""
-    other = SVMOnTop(model.architecture, model.num_classes, np.random.default_rng(0), model.class_names)
-    values = dict(model.named_parameters())
-    for name, parameter in other.named_parameters():
-        parameter.value[...] = values[name].value
-    return other
-
-
 def measure(lab: Lab) -> Rows:
     """One network, two ways to say what a region holds."""
 
     def of_seed(seed: int) -> dict[str, dict[str, float]]:
         model = lab.trained("baseline", seed).model
-        other = on_top(model)
+        other = same_weights(SVMOnTop, model)
         features = Features(lab.out / "features" / f"seed-{seed}", lab.data("fast").train, lab.proposals_of)
         features.write(other, lab.progress)
         svm, scale, _ = learn_svms(other, features, lab.progress)
