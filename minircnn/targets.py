@@ -77,6 +77,11 @@ class OffsetStatistics:
         """Mean 0 and deviation 1: normalising with these changes nothing."""
         return cls(np.zeros((num_classes + 1, 4)), np.ones((num_classes + 1, 4)))
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether normalising with these changes nothing."""
+        return not self.mean.any() and bool((self.std == 1).all())
+
     @classmethod
     def usual(cls, num_classes: int) -> "OffsetStatistics":
         """Mean 0, and deviations of 0.1 and 0.2: py-faster-rcnn's, for proposals that are not there to be measured."""

@@ -74,6 +74,16 @@ def model_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def gradient_page(tmp_path_factory):
+    """The gradient page as `minircnn explain` writes it. Not to be changed."""
+    from minircnn.explain.page import write_page
+
+    path = tmp_path_factory.mktemp("shared") / "gradient.html"
+    write_page(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def finished_run(scenes, tmp_path_factory):
     """A run of 12 steps on the scenes, measured and reported. Not to be changed: `shutil.copytree` it."""
     from minircnn.tasks.finish import finish_run

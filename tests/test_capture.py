@@ -81,7 +81,7 @@ def test_an_annotation_without_the_models_classes_is_background(run, image, tmp_
     assert step.truth_from == "annotation"
     assert (step.drawn.labels == 0).all()
     assert step.losses["loss_bbox"] == 0
-    assert model_data(step)["heat"]["box"]["features"].startswith("data:")  # nothing arrives, and nothing breaks
+    assert model_data(step)["heat"]["box"]["features"]["most"] == 0  # nothing arrives, and nothing breaks
 
 
 def test_the_gradient_of_the_image_is_right_by_finite_differences(run, image):
@@ -111,7 +111,7 @@ def test_the_gradient_of_the_image_is_right_by_finite_differences(run, image):
 def _statistics(run, model):
     from safetensors.numpy import load_file
 
-    from minircnn.weights.model_file import stored_statistics
+    from minircnn.weights.description import stored_statistics
 
     return stored_statistics(model, load_file(run / "last.safetensors"), run)
 
@@ -138,8 +138,16 @@ def test_without_an_annotation_detections_stand_in(run, image, tmp_path):
     assert step.rows[0].gradients == []  # frozen: training does not go there
 
 
-def test_a_model_file_alone_speaks_in_real_offsets(run, image, tmp_path):
+def test_a_model_file_alone_says_how_its_offsets_were_normalised(run, image, tmp_path):
     save_model(tmp_path / "model.safetensors", load_model(run))
+    step = capture_step(tmp_path / "model.safetensors", image)
+    assert step.normalised
+    ran = capture_step(run, image)
+    assert np.array_equal(step.drawn.targets, ran.drawn.targets)
+    # A file that does not say, as another program's: real offsets then.
+    model = load_model(run)
+    model.learned_in = None
+    save_model(tmp_path / "model.safetensors", model)
     step = capture_step(tmp_path / "model.safetensors", image)
     assert not step.normalised
     assert np.abs(step.drawn.targets).max() < 1
@@ -153,7 +161,7 @@ def test_the_screen_holds_the_photo_the_rois_and_the_norms(step, image):
     assert rois.min() >= 0
     assert rois.max() <= 96
     for sent in SENT:
-        assert data["heat"][sent]["features"].startswith("data:image/png;base64,")
+        assert data["heat"][sent]["features"]["picture"].startswith("data:image/png;base64,")
     assert data["heat"]["class"]["features"] != data["heat"]["box"]["features"]
 
 
@@ -215,12 +223,12 @@ def _again(words):
         capture_step(words[1], words[3])
 
 
-def test_a_file_of_somebody_else_is_not_written_over(tmp_path):
+def test_a_file_of_somebody_else_is_not_written_over(tmp_path, gradient_page):
     (tmp_path / "thesis.html").write_text("<p>years of work")
     with pytest.raises(InputError, match="was not written by minircnn explain"):
         write_page(tmp_path / "thesis.html")
     assert (tmp_path / "thesis.html").read_text() == "<p>years of work"
-    write_page(tmp_path / "page.html")
+    shutil.copy(gradient_page, tmp_path / "page.html")
     write_page(tmp_path / "page.html", "ko")  # its own it may
 
 

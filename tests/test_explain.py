@@ -126,11 +126,11 @@ def test_every_script_file_is_on_the_page_and_short():
         assert max(map(len, lines)) <= 130, path.name  # written to be read, not minified
 
 
-def test_the_page_is_small_and_names_nothing_outside_itself(tmp_path):
-    write_page(tmp_path / "gradient.html", "ko")
-    text = (tmp_path / "gradient.html").read_text(encoding="utf-8")
-    assert len(text.encode()) <= 300_000
-    assert '<html lang="ko"' in text
+def test_the_page_is_small_and_names_nothing_outside_itself(gradient_page):
+    text = gradient_page.read_text(encoding="utf-8")
+    assert len(text.encode()) <= 600_000
+    assert '<html lang="en"' in text
+    assert '<html lang="ko"' in page("ko", worked_example(), {})
     assert re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', text) == []
     assert "http" not in re.sub(r"http-equiv|http://www.w3.org/2000/svg", "", text)
 
@@ -159,6 +159,6 @@ def test_shown_lines_stand_where_their_numbers_say(step):
 
 def test_an_unknown_language_and_a_folder_are_one_sentence(tmp_path, example):
     with pytest.raises(InputError, match="speaks en and ko, not 'de'"):
-        page("de", example)
+        page("de", example, {})
     with pytest.raises(InputError, match="is a folder"):
         write_page(tmp_path)

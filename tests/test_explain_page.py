@@ -8,7 +8,6 @@ import pytest
 from browser import complaints, drag, open_browser, open_page, requests
 from page_numbers import K1, PageNumbers
 
-from minircnn.explain.page import write_page
 from minircnn.explain.scenario import SENT, Scenario, worked_example
 from minircnn.kernels.roi_pool import _bin_edges, _round_half_away
 
@@ -17,9 +16,11 @@ from minircnn.kernels.roi_pool import _bin_edges, _round_half_away
 SHOWN = """
 return JSON.stringify(arguments[0].map((language) => {
 if (language) speak(language);
-const shown = [...document.querySelectorAll('[data-of]')].map((e) => [e.dataset.of, e.dataset.value, e.textContent]);
+// the photograph's numbers are of the captured step: test_photograph.py
+const own = [...document.querySelectorAll('[data-of]')].filter((e) => !e.closest('#model'));
+const shown = own.map((e) => [e.dataset.of, e.dataset.value, e.textContent]);
 const copy = document.querySelector('main').cloneNode(true);
-for (const e of copy.querySelectorAll('[data-of], .choice, .frame, .source, [lang]')) e.remove();
+for (const e of copy.querySelectorAll('[data-of], #model, .choice, .frame, .source, [lang]')) e.remove();
 return [shown, copy.textContent.match(/\\d+\\.\\d+/g) ?? []];
 }));
 """
@@ -41,9 +42,8 @@ def browser():
 
 
 @pytest.fixture
-def page(browser, tmp_path):
-    write_page(tmp_path / "gradient.html")
-    open_page(browser, tmp_path / "gradient.html")
+def page(browser, gradient_page):
+    open_page(browser, gradient_page)
     yield browser
     assert complaints(browser) == []
     assert requests(browser) == []

@@ -27,6 +27,39 @@ def content(model, tmp_path_factory):
     return path.read_bytes()
 
 
+def test_a_file_says_what_normalised_its_offsets_in_training(model, tmp_path):
+    """Folded away they are not needed to detect, but who takes a step apart asks for them."""
+    again = FastRCNN(vgg_small(), 3, np.random.default_rng(0))
+    save_model(tmp_path / "new.safetensors", again)
+    assert load_model(tmp_path / "new.safetensors").learned_in is None
+    statistics = OffsetStatistics(np.linspace(-1, 1, 16).reshape(4, 4), np.linspace(0.1, 2, 16).reshape(4, 4))
+    again.statistics = statistics
+    for number in range(2):  # and a file that is loaded and saved once more does not lose them
+        save_model(tmp_path / f"{number}.safetensors", again)
+        again = load_model(tmp_path / f"{number}.safetensors")
+        assert again.statistics.is_identity
+        assert (again.learned_in.mean == statistics.mean).all()
+        assert (again.learned_in.std == statistics.std).all()
+
+
+def test_half_the_file_holds_three_digits_of_each_weight(model, tmp_path):
+    save_model(tmp_path / "half.safetensors", model, half=True)
+    save_model(tmp_path / "whole.safetensors", model)
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("half", "whole")]
+    assert sizes[0] < 0.51 * sizes[1]
+    halves = dict(load_model(tmp_path / "half.safetensors").named_parameters())
+    for name, whole in model.named_parameters():
+        assert halves[name].value.dtype == np.float32, name
+        np.testing.assert_allclose(halves[name].value, whole.value, rtol=1e-3, atol=1e-6)
+    former = model.head.fc7.weight.value[0, 0]
+    model.head.fc7.weight.value[0, 0] = 1e5  # float16 ends at 65504
+    try:
+        with pytest.raises(InputError, match=r"fc7\.weight holds NaN or infinity"):
+            save_model(tmp_path / "half.safetensors", model, half=True)
+    finally:
+        model.head.fc7.weight.value[0, 0] = former
+
+
 @pytest.mark.parametrize("place", ["first weight", "middle", "last byte", "class name", "checksum"])
 def test_a_single_changed_bit_is_found(content, place, tmp_path):
     header = struct.unpack("<Q", content[:8])[0]

@@ -34,7 +34,8 @@ from minircnn.training.rcnn.svm import BIAS, EASY, POSITIVE_WEIGHT, RETRAIN, C, 
 from minircnn.training.rcnn.windows import WindowSteps
 from minircnn.training.settings import TrainSettings
 from minircnn.training.steps import DetectorSteps, train_step
-from minircnn.weights.model_file import assign, load_model, read_tensors, save_model, write_tensors
+from minircnn.weights.description import assign
+from minircnn.weights.model_file import load_model, read_tensors, save_model, write_tensors
 
 
 def test_warping_an_enlarged_region_is_bilinear_and_ends_in_the_mean(rng):

@@ -9,7 +9,8 @@ import typer
 def explain(
     out: Annotated[Path, typer.Option(help="The page, an HTML file.")] = Path("gradient.html"),
     model: Annotated[
-        Path | None, typer.Option(help="Run folder or model file, whose step the last screen shows.")
+        Path | None,
+        typer.Option(help="Run folder or model file, whose step screen 9 shows; the bundled one if absent."),
     ] = None,
     image: Annotated[Path | None, typer.Option(help="The photograph of that step.")] = None,
     lang: Annotated[str, typer.Option(help="The language it opens in, en or ko; both are in it.")] = "en",
@@ -18,7 +19,8 @@ def explain(
 
     Example: minircnn explain --out gradient.html
 
-    With a step of your own detector: minircnn explain --model runs/demo --image photo.jpg
+    Screen 9 shows a photograph of the bundled data; with a step of your own detector:
+    minircnn explain --model runs/demo --image photo.jpg
     """
     from minircnn.explain.page import write_page
 

@@ -43,7 +43,7 @@ def trace(
     })  # fmt: skip
     print(f"{len(labels)} RoIs, {(labels > 0).sum()} of them foreground; {TRUTH[step.truth_from]}")
     if not step.normalised:
-        print("offsets are not normalised: only a run folder holds their statistics")
+        print("offsets are not normalised: the file does not say by which statistics they were in training")
     print(", ".join(f"{word} loss {loss:.4f}" for word, loss in losses.items()))
     print("forward, downwards: what leaves the layer; back, upwards: the norm of the gradient that arrives there\n")
     heads = " ".join(f"{word:>9}" for word in step.sent)

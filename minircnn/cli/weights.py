@@ -39,6 +39,7 @@ def svd(
         int | None, typer.Option(help="Singular values kept of fc6; by default a quarter of its width.")
     ] = None,
     fc7: Annotated[int | None, typer.Option(help="The same of fc7; by default a quarter, 256 at most.")] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store float16: half the file, three digits a weight.")] = False,
 ) -> None:
     """Make detection faster: keep fc6's and fc7's largest singular values (the paper's truncated SVD).
 
@@ -55,7 +56,7 @@ def svd(
     detector = load_model(model)
     usual6, usual7 = usual_ranks(*detector.architecture.hidden)
     smaller, shares = compress(detector, usual6 if fc6 is None else fc6, usual7 if fc7 is None else fc7)
-    save_model(out, smaller)
+    save_model(out, smaller, half)
     for name, share in shares.items():
         old, new = detector.layers[name].parameters(), smaller.layers[name].parameters()
         sizes = [sum(parameter.value.size for parameter in layer.values()) / 1e6 for layer in (old, new)]

@@ -25,7 +25,8 @@ from minircnn.targets import OffsetStatistics
 from minircnn.training.batches import make_batch
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
-from minircnn.weights.model_file import load_model, stored_statistics
+from minircnn.weights.description import stored_statistics
+from minircnn.weights.model_file import load_model
 
 TRUTH = {
     "annotation": "the true boxes are the annotation's",
@@ -41,24 +42,27 @@ class CapturedStep:
 
     Attributes
     ----------
+    model : as it was after the step, its layers still holding what backward needs
     image : (H, W, 3) uint8 RGB
     scale : pixels of the network's input per pixel of the image
     batch : the one image, and what is true of it
     drawn : its RoIs, labels and targets
     class_names : K names
     truth_from : "annotation", "detections" or "nothing"
-    normalised : whether the targets are divided by the run's own statistics
+    normalised : whether the targets are divided by the statistics of the training data
     losses : by the model's `loss_names`
+    gradients : likewise, of each loss with respect to the output that it reads
     sent : what was sent back, in words, and of which losses: `model.sent`
     dropped : norm of what joint training leaves out, at the anchors' offsets; None where nothing has such a gradient
     probability : (R, K+1) class probabilities of the RoIs
-    rows : the journey, each row with the gradients of `sent`, in that order; those of the RoI layer and of the first
-        convolution hold dx
+    rows : the journey, each row with the gradients of `sent`, in that order; those of the RoI layer hold dy and dx,
+        those of the first convolution dx
     roi_layer : the RoI layer's name
     first : the first convolution
     lowest : the lowest convolution that learns in training; None where none does
     """
 
+    model: FastRCNN
     image: np.ndarray
     scale: float
     batch: Batch
@@ -67,6 +71,7 @@ class CapturedStep:
     truth_from: str
     normalised: bool
     losses: dict[str, float]
+    gradients: dict[str, np.ndarray]
     sent: dict[str, tuple[str, ...]]
     dropped: float | None
     probability: np.ndarray
@@ -117,7 +122,8 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
     model.train()
     if down_to_the_image:
         model.layers[convolutions[0]].needs_dx = True
-    with trace(model, keep=(f"{model.roi_layer.name}.dx", f"{convolutions[0]}.dx", "cls_score.y")) as rows:
+    kept = [f"{model.roi_layer.name}.dy", f"{model.roi_layer.name}.dx", f"{convolutions[0]}.dx"]
+    with trace(model, keep=[*kept, "cls_score.y", "bbox_pred.y"]) as rows:
         losses = model.losses(batch)
         if len(model.drawn.labels) == 0:
             raise InputError(f"{image_path}: nothing was proposed in it and nothing is annotated; take another image")
@@ -130,6 +136,7 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
     cls_score = rows["cls_score"].y
     assert cls_score is not None  # it was to be kept
     return CapturedStep(
+        model=model,
         image=image,
         scale=preprocessing.image_scale(height, width),
         batch=batch,
@@ -138,6 +145,7 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
         truth_from=truth_from,
         normalised=statistics is not None,
         losses=losses,
+        gradients=dict(zip(model.loss_names, gradients, strict=True)),
         sent=model.sent,
         dropped=None if dropped is None else norm_of(dropped),
         probability=softmax(cls_score),
@@ -149,10 +157,10 @@ def capture_step(run: Path, image_path: Path, seed: int = 0, down_to_the_image: 
 
 
 def _of_the_run(run: Path, model: FastRCNN) -> tuple[TrainSettings, OffsetStatistics | None]:
-    """The run's settings and the statistics of its offsets; the defaults and None for a model file alone."""
+    """The run's settings and the statistics of its offsets; for a model file alone the defaults, and what it says."""
     folder = RunFolder(run)
     if not folder.holds_a_run:
-        return TrainSettings(data=".", backbone=model.architecture.name, model=model.kind), None
+        return TrainSettings(data=".", backbone=model.architecture.name, model=model.kind), model.learned_in
     settings = folder.read_settings()
     for path in (folder.last, folder.previous):
         try:
@@ -161,7 +169,7 @@ def _of_the_run(run: Path, model: FastRCNN) -> tuple[TrainSettings, OffsetStatis
                 return settings, stored_statistics(model, {name: file.get_tensor(name) for name in names}, path)
         except (OSError, SafetensorError, InputError):
             continue
-    return settings, None
+    return settings, model.learned_in
 
 
 def _truth(

@@ -15,8 +15,9 @@ import minircnn
 from minircnn.base.errors import InputError
 from minircnn.base.files import check_target, write_text
 from minircnn.data.formats.deepfashion2 import DEEPFASHION2_CLASSES
-from minircnn.explain.capture import CapturedStep, capture_step
+from minircnn.explain.capture import capture_step
 from minircnn.explain.model_screen import model_data
+from minircnn.explain.photograph import DETECTOR, bundled_scene
 from minircnn.explain.scenario import Scenario, worked_example
 from minircnn.explain.source import addition
 from minircnn.explain.steps import STEPS
@@ -25,7 +26,7 @@ LANGUAGES = ("en", "ko")
 SCRIPTS = (  # in this order
     "kernels", "journey", "dom", "state", "map", "arrows", "plot", "screen_heads", "offsets", "screen_target",
     "screen_back", "sums", "screen_pool", "screen_scatter", "ledger", "screen_box", "screen_prove",
-    "screen_code", "screen_model", "strip",
+    "screen_code", "heat", "region", "screen_model", "norms", "strip",
 )  # fmt: skip
 CLASSES = {
     "en": ("background", *DEEPFASHION2_CLASSES),
@@ -40,7 +41,8 @@ HOME = {  # the screen that a stage of the strip leads to
 
 
 def write_page(out: Path, language: str = "en", model: Path | None = None, image: Path | None = None) -> None:
-    """Write the page to `out`; with a trained `model` and an `image`, its last screen shows a step of that model.
+    """Write the page to `out`; its last screen shows a step of `model` on `image`, by default of the detector that
+    comes with the package, on a scene of the bundled data.
 
     Raises
     ------
@@ -52,8 +54,12 @@ def write_page(out: Path, language: str = "en", model: Path | None = None, image
         missing = "--image FILE" if image is None else "--model RUN"
         raise InputError(f"a step of a trained model needs the model and an image: give {missing} as well")
     check_target(out, "--out", made_by="minircnn explain", is_own=_is_own)
-    step = None if model is None or image is None else capture_step(model, image, down_to_the_image=True)
-    write_text(out, page(language, worked_example(), step))
+    if model is None or image is None:
+        with bundled_scene() as scene:
+            shown = model_data(capture_step(DETECTOR, scene, down_to_the_image=True), bundled=True)
+    else:
+        shown = model_data(capture_step(model, image, down_to_the_image=True))
+    write_text(out, page(language, worked_example(), shown))
 
 
 def _is_own(path: Path) -> bool:
@@ -67,8 +73,8 @@ def _check_language(language: str) -> None:
         raise InputError(f"the page speaks {' and '.join(LANGUAGES)}, not {language!r}; give --lang one of them")
 
 
-def page(language: str, scenario: Scenario, step: CapturedStep | None = None) -> str:
-    """The whole HTML."""
+def page(language: str, scenario: Scenario, shown: dict) -> str:
+    """The whole HTML. shown : of a captured step, as `model_data` has it"""
     _check_language(language)
     parts = resources.files("minircnn.explain") / "parts"
     words = json.loads(_read(parts / "words.json"))
@@ -81,7 +87,7 @@ def page(language: str, scenario: Scenario, step: CapturedStep | None = None) ->
         "classes": [dict(zip(LANGUAGES, names, strict=True)) for names in zip(*CLASSES.values(), strict=True)],
         "home": HOME,
         "scenario": scenario.as_data(),
-        "model": None if step is None else model_data(step),
+        "model": shown,
         "addition": addition(),
         "code": [step.as_data() for step in STEPS],
     }

@@ -90,6 +90,7 @@ class FastRCNN(Model):
         self.search = ProposalSettings()  # of `propose`; stored with the model
         self.best_score: float | None = None  # from which on detections were best in validation (F1)
         self.statistics = OffsetStatistics.identity(num_classes)  # training sets it; a stored model has none left
+        self.learned_in: OffsetStatistics | None = None  # those that training set, once they are folded away
         self.roi_layer = architecture.roi_layer(output_size)
         self.head = architecture.head(num_classes, self.roi_layer.output_size, dtype)
         after = self.proposing_layers(dtype) | {self.roi_layer.name: self.roi_layer} | self.head.layers
@@ -227,6 +228,7 @@ class FastRCNN(Model):
         real = old * old_std + old_mean = new * new_std + new_mean, so new = old * old_std/new_std + …
         """
         old, new = self.statistics, statistics
+        self.learned_in = self.learned_in if old.is_identity else old
         weight, bias = self.head.bbox_pred.weight.value, self.head.bbox_pred.bias.value
         weight *= (old.std / new.std).reshape(-1)
         bias[...] = (self.offsets(bias) - new.mean.reshape(-1)) / new.std.reshape(-1)

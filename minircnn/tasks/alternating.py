@@ -27,7 +27,8 @@ from minircnn.tasks.finish import finish_run
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.training.train import Training
-from minircnn.weights.model_file import assign, load_model, save_model
+from minircnn.weights.description import assign
+from minircnn.weights.model_file import load_model, save_model
 
 STAGES = ("1-rpn", "2-fast", "3-rpn", "4-fast")
 PROPOSALS = "proposals"  # of 1 and of 3, in the run's folder

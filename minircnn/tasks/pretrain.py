@@ -24,7 +24,8 @@ from minircnn.training.optim import SGD, StepSchedule
 from minircnn.training.steps import Steps, train_step
 from minircnn.weights.architecture import FORMAT
 from minircnn.weights.backbone_file import Backbone, save_backbone
-from minircnn.weights.model_file import check_shape, read_tensors, write_tensors
+from minircnn.weights.description import check_shape
+from minircnn.weights.model_file import read_tensors, write_tensors
 
 CROPS_PER_STEP = 32
 LR = 0.02

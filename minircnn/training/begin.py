@@ -19,11 +19,12 @@ from minircnn.training.data import TrainingData, spread
 from minircnn.training.defaults import DEFAULTS, RANDOM, SHIPPED
 from minircnn.training.settings import TrainSettings
 from minircnn.weights.backbone_file import read_backbone, shipped_backbone
+from minircnn.weights.description import assign, layers_of
 from minircnn.weights.foreign.detector import VOC, fill
 from minircnn.weights.foreign.formats import is_foreign
 from minircnn.weights.foreign.rpn import anchors_of
 from minircnn.weights.foreign.vgg16 import read_vgg16
-from minircnn.weights.model_file import assign, kind_of, layers_of, load_model
+from minircnn.weights.model_file import kind_of, load_model
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ import numpy as np
 
 from minircnn.base.errors import InputError
 from minircnn.models import FastRCNN
+from minircnn.weights.description import build, describe, stored_statistics
 from minircnn.weights.foreign.formats import OWN_KEY
 from minircnn.weights.foreign.safetensors_file import read_safetensors_file
-from minircnn.weights.model_file import build, describe, read_tensors, stored_statistics, write_tensors
+from minircnn.weights.model_file import read_tensors, write_tensors
 
 DAMAGED = "damaged.safetensors"
 

@@ -12,7 +12,10 @@ import numpy as np
 from minircnn.base.errors import InputError
 from minircnn.models import Architecture
 from minircnn.weights.architecture import FORMAT, architecture_of, describe_architecture
-from minircnn.weights.model_file import check_shape, read_tensors, write_tensors
+from minircnn.weights.description import check_shape
+from minircnn.weights.model_file import kind_of, read_tensors, write_tensors
+
+SHIPPED = Path(__file__).with_name("pretrained")  # weights that come with the package
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Backbone:
 
 def shipped_backbone(name: str) -> Path:
     """The file that comes with the package for a backbone; there is one for `vgg_small`."""
-    path = Path(__file__).with_name("pretrained") / f"{name}.safetensors"
-    if not path.is_file():
+    path = SHIPPED / f"{name}.safetensors"
+    if not path.is_file() or kind_of(path) != "backbone":
         raise InputError(f"no weights of {name} come with minircnn; give a file, or none, for --weights")
     return path
 

@@ -72,7 +72,8 @@ def compress(model: FastRCNN, fc6: int, fc7: int) -> tuple[FastRCNN, dict[str, f
         model.class_names,
         output_size=model.roi_layer.output_size,
     )
-    smaller.statistics, smaller.best_score, smaller.search = model.statistics, model.best_score, model.search
+    for name in ("statistics", "learned_in", "best_score", "search"):
+        setattr(smaller, name, getattr(model, name))
     values, shares = dict(model.named_parameters()), {}
     for name, parameter in smaller.named_parameters():
         if name in values:

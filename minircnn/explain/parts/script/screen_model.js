@@ -1,14 +1,14 @@
 "use strict";
-// Screen 9: one step of a trained model on a photograph, where the page was made with one.
+// Screen 9: one step of a trained model on a photograph, and one of its RoIs looked at closely.
 
-figure("model", ({ sent }) => {
+figure("model", ({ sent, region }) => {
   const { model } = DATA;
-  if (!model)
-    return [h("p", {}, words("model.none")), h("pre", {}, "minircnn explain --model runs/demo --image photo.jpg")];
   const foreground = model.labels.filter((label) => label > 0).length;
   const stops = model.lowest ? words("model.stops", { layer: model.lowest }) : words("model.everything");
+  const chosen = model.regions[region];
   return [
-    h("div", { class: "row" }, sentChoice()),
+    h("p", {}, words(model.bundled ? "model.bundled" : "model.own"), " ", words(`model.${model.truthFrom}`)),
+    h("div", { class: "row" }, sentChoice(), regionChoice(model, region)),
     h(
       "p",
       {},
@@ -24,17 +24,21 @@ figure("model", ({ sent }) => {
     ),
     h(
       "div",
+      { class: "columns" },
+      h("figure", {}, photoWithBoxes(model, chosen), h("figcaption", {}, words("model.photo"))),
+      h("div", {}, regionInWords(model, chosen), fourNumbers(model, chosen)),
+    ),
+    h("h3", {}, words("model.one", { roi: chosen.index })),
+    h("div", { class: "photos" }, winnersFigure(model, chosen), ownHeat(model, chosen, sent)),
+    h("h3", {}, words("model.all", { rois: model.rois.length })),
+    h(
+      "div",
       { class: "photos" },
       h(
         "figure",
         {},
-        photo(model, null),
-        h("figcaption", {}, words("model.photo", { truth: words(`model.${model.truthFrom}`) })),
-      ),
-      h(
-        "figure",
-        {},
-        photo(model, model.heat[sent].features, true),
+        photoOf(model, true, words("map.gradient"), heatOver(model, model.heat[sent].features), truthOn(model)),
+        colourScale(`model.most ${sent} features`, model.heat[sent].features.most),
         h(
           "figcaption",
           {},
@@ -46,12 +50,14 @@ figure("model", ({ sent }) => {
       h(
         "figure",
         {},
-        photo(model, model.heat[sent].image),
+        photoOf(model, true, words("stage.image"), heatOver(model, model.heat[sent].image, false), truthOn(model)),
+        colourScale(`model.most ${sent} image`, model.heat[sent].image.most),
         h("figcaption", {}, words("model.image", { lowest: stops })),
       ),
     ),
     h("h3", {}, words("model.norms")),
     norms(model),
+    everyRegion(model),
   ];
 });
 
@@ -60,68 +66,37 @@ function reached({ cells, reached: [cls, box, alone] }) {
   return { all: cells[0] * cells[1], cls, box, alone };
 }
 
-/** The photo, with its RoIs, or with a heat map over it. */
-function photo({ photo: href, size: [W, H], rois, labels, probability, classNames }, heat, cells = false) {
-  const line = Math.max(W, H) / 320;
-  const boxes = rois.map(([x1, y1, x2, y2], r) =>
-    h(
-      "rect",
-      {
-        class: labels[r] > 0 ? "fg" : "bg",
-        x: x1,
-        y: y1,
-        width: x2 - x1,
-        height: y2 - y1,
-        "stroke-width": labels[r] > 0 ? 2 * line : line / 2,
-      },
-      h(
-        "title",
-        exactly(`model.probability ${r}`, probability[r]),
-        `${labels[r] ? classNames[labels[r]] : words("background")}, p = ${written(probability[r], 3)}`,
-      ),
-    ),
-  );
-  return h(
-    "svg",
-    { class: "photo", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": words("stage.image") },
-    h("image", { href, width: W, height: H, class: heat ? "under" : "" }),
-    heat
-      ? h("image", { href: heat, width: W, height: H, preserveAspectRatio: "none", class: cells ? "cells" : "" })
-      : h("g", {}, boxes),
+/** The line width that is one pixel where the photo is 320 wide. */
+function thin({ size }) {
+  return Math.max(...size) / 320;
+}
+
+/** The true boxes. */
+function truthOn(model) {
+  return model.truth.map((box) => boxOn(box, "true-box", 1.6 * thin(model)));
+}
+
+/** The photo with the true boxes, all RoIs, and the chosen one with the box that it becomes. */
+function photoWithBoxes(model, { index, four }) {
+  const { rois, labels, probability } = model;
+  const line = thin(model);
+  const drawn = rois.map((box, r) => {
+    const rect = boxOn(box, labels[r] > 0 ? "fg" : "bg", (labels[r] > 0 ? 1.2 : 0.5) * line);
+    const name = `${r}: ${nameIn(model, labels[r])}, p = ${written(probability[r], 3)}`;
+    return { ...rect, children: [h("title", {}, name)] };
+  });
+  return photoOf(
+    model,
+    false,
+    words("model.photo"),
+    h("g", {}, drawn),
+    truthOn(model),
+    boxOn(rois[index], "picked", 2.6 * line),
+    four ? boxOn(four.box, "becomes", 2.6 * line) : null,
   );
 }
 
-/** From the outputs down: the norm of what arrives, for each loss, as bars on one logarithmic scale. */
-function norms({ rows, lowest }) {
-  const arrived = rows.filter(({ gradients }) => gradients.length === SENT.length);
-  const all = arrived
-    .flatMap(({ gradients }) => gradients)
-    .filter((norm) => norm > 0)
-    .map(Math.log10);
-  const [low, high] = [Math.floor(Math.min(...all, 0)), Math.max(...all)];
-  const names = rows.map(({ name }) => name);
-  const heads = [
-    words("model.layer"),
-    words("model.shape"),
-    ...SENT.map((sent) => words(`sent.${sent}`)),
-    words("model.weights"),
-  ];
-  const lines = [...arrived].reverse().map(({ name, shape, gradients, weights, learns }) => {
-    const frozen =
-      !learns || (lowest && names.findIndex((each) => each.split("+")[0] === lowest) > names.indexOf(name));
-    const note = weights[0] !== null && frozen ? h("span", { class: "soft" }, ` (${words("model.frozen")})`) : null;
-    const bar = (norm, i) => {
-      const share = norm > 0 ? (100 * (Math.log10(norm) - low)) / (high - low) : 0;
-      const attributes = { class: `bar ${SENT[i]}`, style: `--share: ${share}%` };
-      return h("td", attributes, power(`model.norm ${name} ${i}`, norm));
-    };
-    return tableRow(
-      "",
-      [name, note],
-      h("td", { class: "soft" }, shape.join("×")),
-      ...gradients.map(bar),
-      h("td", { class: "soft" }, weights[2] === null ? "" : power(`model.weight ${name}`, weights[2])),
-    );
-  });
-  return h("div", { class: "scroll" }, table("sum norms", null, heads, lines));
+/** The class's name as the model has it. */
+function nameIn({ classNames }, label) {
+  return label ? classNames[label] : words("background");
 }

@@ -25,6 +25,7 @@ const state = {
   tied: true,
   steps: 0,
   code: 0,
+  region: DATA.model.first, // which RoI of the photograph is looked at
 };
 
 let found = journey(state.scenario);
