@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from minircnn.boxes import decode_boxes, iou_matrix
-from minircnn.explain.scenario import Scenario, follow, own_offsets
+from minircnn.explain.scenario import POOLINGS, Scenario, follow, own_offsets
+from minircnn.kernels.roi_align import roi_align_backward, roi_align_backward_to_rois
 from minircnn.kernels.roi_pool import _bin_edges, _round_half_away, roi_pool_backward, roi_pool_forward
 from minircnn.kernels.sgd import sgd_update
 from minircnn.losses import _smooth_l1_rows
@@ -20,12 +21,17 @@ K1 = 14
 class PageNumbers:
     """Name → value, for one scenario and the few choices of the reader that a name does not hold."""
 
-    def __init__(self, scenario: Scenario, tried: float = 0.4, average: int = 3, left: float = 0.0, steps: int = 0):
+    def __init__(self, scenario: Scenario, tried: float = 0.4, average: int = 3, left: float = 0.0, steps: int = 0,
+                 sample: tuple[float, float] = (1.3, 2.6)):  # fmt: skip
         self.s = scenario
         self.f = follow(scenario)
         self.R, (self.H, self.W) = len(scenario.rois), scenario.features.shape
         self.PH, self.PW = scenario.output_size
-        self.tried, self.average, self.left, self.steps = tried, average, left, steps
+        self.tried, self.average, self.left, self.steps, self.sample = tried, average, left, steps, sample
+        self.image_rois = np.insert(scenario.rois, 0, 0, axis=1)
+        self.roi_layer = POOLINGS[scenario.pooling](scenario.output_size, scenario.spatial_scale)
+        self.roi_layer.training = True
+        self.roi_layer.forward(scenario.features[None, :, :, None], self.image_rois)
         self.found: dict[str, float] = {}
         self.followed: dict[tuple, object] = {}  # what takes long, and is asked for again
 
@@ -68,12 +74,63 @@ class PageNumbers:
     def _bin(self, r, b, part):
         if part == "value":
             return self.f["flat"][r, b]
+        if part == "count":
+            return (self.shares(r, b) > 0).sum()
         if part == "winner":
             return self.f["argmax"].reshape(self.R, -1)[r, b]
         ph, pw = divmod(b, self.PW)
+        if self.s.pooling == "align":
+            p, bins, low, high = (ph, self.PH, 1, 3) if part[0] == "h" else (pw, self.PW, 0, 2)
+            start, end = self._placed(r, low), self._placed(r, high)
+            return start + (end - start) * (p + (part[1] == "2")) / bins
         if part in ("h1", "h2"):
             return _bin_edges(self._snapped(r, "y1"), self._snapped(r, "height"), self.PH, ph, self.H)[part == "h2"]
         return _bin_edges(self._snapped(r, "x1"), self._snapped(r, "width"), self.PW, pw, self.W)[part == "w2"]
+
+    def shares(self, r: int, b: int) -> np.ndarray:
+        """(H, W): what a gradient of 1 at one bin alone gives to every cell."""
+        return self._once(("shares", r, b), lambda: self._backward_of(r * self.PH * self.PW + b))
+
+    def _backward_of(self, *indices: int) -> np.ndarray:
+        dpooled = np.zeros(self.R * self.PH * self.PW)
+        dpooled[list(indices)] = 1
+        return self.roi_layer.backward(dpooled.reshape(self.R, self.PH, self.PW, 1))[0, :, :, 0]
+
+    def _share(self, r, b, row, column):
+        return self.shares(r, b)[row, column]
+
+    def _read(self, r, b, row, column):
+        return self._share(r, b, row, column) * self.s.features[row, column]
+
+    def _exact(self, r, i):
+        return self.s.rois[r, i] * self.s.spatial_scale
+
+    def _placed(self, r, i):
+        return self._exact(r, i) - 0.5
+
+    def _sample_shares(self) -> np.ndarray:
+        """(H, W) by the kernel: a region of one bin with one sample, at its middle."""
+        x, y = self.sample
+        rois = np.array([[0, x, y, x + 1, y + 1.0]])
+        return roi_align_backward(np.ones((1, 1, 1, 1)), rois, (1, self.H, self.W, 1), 1.0, 1)[0, :, :, 0]
+
+    def _sample_share(self, i):
+        row, column = (int(np.floor(place)) for place in self.sample[::-1])
+        rows, columns = min(row + i // 2, self.H - 1), min(column + i % 2, self.W - 1)
+        return self._sample_shares()[rows, columns]
+
+    def _sample_read(self, i):
+        row, column = (int(np.floor(place)) for place in self.sample[::-1])
+        return self._sample_share(i) * self.s.features[row + i // 2, column + i % 2]
+
+    def _sample_value(self):
+        return (self._sample_shares() * self.s.features).sum()
+
+    def _sample_x(self):
+        return self.sample[0]
+
+    def _sample_y(self):
+        return self.sample[1]
 
     def _disjoint(self, r, b, part):
         """Bins cut without overlap, as tutorials have it, in whole numbers."""
@@ -180,19 +237,13 @@ class PageNumbers:
     def _total(self, sent, tick, row, column):
         dpooled = self.f[f"{sent}.dpooled"].copy().reshape(-1)
         dpooled[tick:] = 0
-        shape = (self.R, self.PH, self.PW, 1)
-        rois = np.insert(self.s.rois, 0, 0, axis=1)
-        argmax = self.f["argmax"].reshape(shape)
-        return roi_pool_backward(dpooled.reshape(shape), argmax, rois, (1, self.H, self.W, 1))[0, row, column, 0]
+        return self.roi_layer.backward(dpooled.reshape(self.R, self.PH, self.PW, 1))[0, row, column, 0]
 
     def _tick_value(self, sent, tick):
         return self.f[f"{sent}.dpooled"].reshape(-1)[tick - 1]
 
-    def _tick_total(self, sent, tick):
-        return self._total(sent, tick, *divmod(int(self.f["argmax"].reshape(-1)[tick - 1]), self.W))
-
-    def _ledger(self, sent, index):
-        return self.f[f"{sent}.dpooled"].reshape(-1)[index]
+    def _given(self, sent, index, row, column):
+        return self._tick_value(sent, index + 1) * self.shares(*divmod(index, self.PH * self.PW))[row, column]
 
     def _class_sum(self):
         return self.f["class.dfeatures"].sum()
@@ -219,6 +270,20 @@ class PageNumbers:
         rois = self.s.rois.copy()
         rois[r, 0] = (self.left + by) / self.s.spatial_scale
         return follow(replace(self.s, rois=rois), self.f["targets"])["losses"].sum()  # targets are data: held
+
+    def _drois(self, r, i):
+        """Of the RoI with its left edge where the reader has put it."""
+        rois = self.s.rois.copy()
+        rois[r, 0] = self.left / self.s.spatial_scale
+        f = follow(replace(self.s, rois=rois), self.f["targets"])
+        features = self.s.features[None, :, :, None]
+        return roi_align_backward_to_rois(
+            f["both.dpooled"][..., None], features, np.insert(rois, 0, 0, axis=1), self.s.spatial_scale, 2
+        )[r, i]
+
+    def _stairs_slope(self, r):
+        by = 1e-5
+        return (self._stairs(r, by * self.s.spatial_scale) - self._stairs(r, 0)) / by
 
     def _stairs_low(self, r):
         return self._stairs(r, -0.01)

@@ -11,8 +11,8 @@ import pytest
 from minircnn.base.errors import InputError
 from minircnn.explain import page as page_module
 from minircnn.explain.page import page, write_page
-from minircnn.explain.scenario import SENT, follow, worked_example
-from minircnn.explain.source import find
+from minircnn.explain.scenario import POOLINGS, SENT, follow, worked_example
+from minircnn.explain.source import additions, find
 from minircnn.explain.steps import STEPS
 
 PARTS = Path(page_module.__file__).parent / "parts"
@@ -37,12 +37,13 @@ def test_the_watched_cell_wins_four_bins_of_one_roi_and_one_of_another(example, 
     assert len(set(five.round(4))) == 5
 
 
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("sent", SENT)
-def test_the_worked_example_is_right_by_finite_differences(example, found, sent):
+def test_the_worked_example_is_right_by_finite_differences(example, sent, pooling):
     """Five-point slopes of the loss over every cell; cells lie 0.1 apart, so that no winner changes on the way."""
 
     def loss(at: np.ndarray) -> float:
-        class_loss, box_loss = follow(replace(example, features=at))["losses"]
+        class_loss, box_loss = follow(replace(example, features=at, pooling=pooling))["losses"]
         return class_loss * (sent != "box") + box_loss * (sent != "class")
 
     e = 1e-3
@@ -53,7 +54,23 @@ def test_the_worked_example_is_right_by_finite_differences(example, found, sent)
         near = loss(example.features + step) - loss(example.features - step)
         far = loss(example.features + 2 * step) - loss(example.features - 2 * step)
         numeric[cell] = (8 * near - far) / (12 * e)
-    assert abs(numeric - found[f"{sent}.dfeatures"]).max() <= 1e-11
+    assert abs(numeric - follow(replace(example, pooling=pooling))[f"{sent}.dfeatures"]).max() <= 1e-11
+
+
+def test_the_coordinates_gradient_is_right_by_finite_differences(example):
+    """Of a RoI whose samples stand on no cell's own place; the other poolings have none to compare with."""
+    rois = example.rois + np.array([0.13, 0.07, 0.29, 0.17])
+    example = replace(example, rois=rois, pooling="align")
+    targets = follow(example)["targets"]
+    numeric, e = np.zeros_like(rois), 1e-6
+    for place in np.ndindex(rois.shape):
+        step = np.zeros_like(rois)
+        step[place] = e
+        up, down = (follow(replace(example, rois=rois + by), targets)["losses"].sum() for by in (step, -step))
+        numeric[place] = (up - down) / (2 * e)
+    found = follow(example)["both.drois"]
+    np.testing.assert_allclose(numeric, found, atol=1e-9)
+    assert (abs(found) > 1e-5).sum() > 9
 
 
 def test_the_worked_example_shows_what_the_page_speaks_of(example, found):
@@ -140,6 +157,7 @@ def test_text_in_the_data_cannot_end_its_script():
 
 
 def test_source_lines_are_those_of_the_installed_kernel():
+    assert set(additions()) == set(POOLINGS)
     line = find("kernels/roi_pool.py", "cells[n, cell, c] += dpooled[r, ph, pw, c]")
     source = (Path(page_module.__file__).parent.parent / "kernels" / "roi_pool.py").read_text(encoding="utf-8")
     assert source.splitlines()[line["number"] - 1].strip() == line["text"]

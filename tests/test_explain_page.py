@@ -2,13 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from browser import complaints, drag, open_browser, open_page, requests
 from page_numbers import K1, PageNumbers
 
-from minircnn.explain.scenario import SENT, Scenario, worked_example
+from minircnn.explain import page as page_module
+from minircnn.explain.scenario import POOLINGS, SENT, Scenario, worked_example
+from minircnn.explain.steps import STEPS
 from minircnn.kernels.roi_pool import _bin_edges, _round_half_away
 
 # Every shown number, and decimals that stand in words, choices and axes: constants of the page, and no results. As one
@@ -24,7 +28,8 @@ for (const e of copy.querySelectorAll('[data-of], #model, .choice, .frame, .sour
 return [shown, copy.textContent.match(/\\d+\\.\\d+/g) ?? []];
 }));
 """
-CONSTANTS = {"0.01", "0.001", "0.1", "0.5"}
+CONSTANTS = {"0.01", "0.001", "0.1", "0.5", "0.00001"}
+STUDY = {"63.8", "65.7", "0.624", "0.319"}  # of `minircnn study approximate`, held to docs/studies.md
 STEP_TO_THE_END = """
 const next = document.querySelector('#roi-pool-backward .stepper button:nth-of-type(3)');
 while (!next.disabled) next.click();
@@ -32,6 +37,7 @@ while (!next.disabled) next.click();
 DRAGS = (("move", 61, 37), ("size", -40, 25), ("move", -150, -150), ("move", -150, -150))  # to and off the edge
 
 
+PARTS = Path(page_module.__file__).parent / "parts"
 pytestmark = pytest.mark.browser
 
 
@@ -66,6 +72,7 @@ def scenario_of(page) -> Scenario:
         output_size=tuple(own["outputSize"]),
         weights={name: np.array(weight, float) for name, weight in own["weights"].items()},
         biases={name: np.array(bias, float) for name, bias in own["biases"].items()},
+        pooling=own["pooling"],
     )
 
 
@@ -74,7 +81,7 @@ def check(page, expected: PageNumbers, *languages: str) -> set[str]:
     seen = set()
     for shown, bare in json.loads(page.execute_script(SHOWN, languages or [None])):
         seen |= check_shown(shown, expected)
-        assert set(bare) <= CONSTANTS
+        assert set(bare) <= CONSTANTS | STUDY
     return seen
 
 
@@ -98,8 +105,8 @@ def check_in_both_languages(page, expected: PageNumbers) -> set[str]:
     return check(page, expected, "ko", "en")
 
 
-def random_scenario(rng: np.random.Generator) -> Scenario:
-    """Another map, other RoIs (some off the map, some inside out), another pooling, scale and head."""
+def random_scenario(rng: np.random.Generator, pooling: str) -> Scenario:
+    """Another map, other RoIs (some off the map, some inside out), other bins, scale and head."""
     H, W = rng.integers(4, 9, 2)
     R, output_size = int(rng.integers(2, 5)), tuple(int(size) for size in rng.integers(1, 4, 2))
     scale = float(rng.choice([1, 1 / 2, 1 / 8, 1 / 16]))
@@ -117,7 +124,7 @@ def random_scenario(rng: np.random.Generator) -> Scenario:
     return Scenario(
         features, rois / scale, truth / scale, labels, np.array([0.1, 0.1, 0.2, 0.2]), scale, output_size,
         {name: rng.standard_normal(size) * 0.4 for name, size in sizes.items()},
-        {name: rng.standard_normal(size[1]) * 0.1 for name, size in sizes.items()},
+        {name: rng.standard_normal(size[1]) * 0.1 for name, size in sizes.items()}, pooling,
     )  # fmt: skip
 
 
@@ -133,9 +140,17 @@ def test_every_number_is_the_kernels(page):
             change(page, sum=dict(zip(("layer", "i"), layers[roi], strict=True)), cell=[[2, 3], [5, 0], [0, 0]][roi],
                    output={"kind": "class", "column": 3 + roi})  # fmt: skip
             seen |= check_in_both_languages(page, expected)
-    for code in range(page.execute_script("return DATA.code.length")):
-        change(page, code=code, sent=SENT[code % 3 - 1])
-        seen |= check(page, expected, ["en", "ko"][code % 2])
+    for pooling in reversed(POOLINGS):
+        scenario = replace(worked_example(), pooling=pooling)
+        expected = PageNumbers(scenario, left=1.3, sample=(4.85, 0.2))
+        change(page, scenario=scenario.as_data(), left=1.3, roi=0, steps=0, bin=3, sample=[4.85, 0.2], disjoint=False)
+        seen |= check_in_both_languages(page, expected)
+        steps = [step for step in STEPS if pooling in (step.poolings or (pooling,))]
+        for code in range(len(steps)):
+            change(page, code=code, sent=SENT[code % 3 - 1])
+            seen |= check(page, expected, ["en", "ko"][code % 2])
+            title = page.find_element("css selector", "#code h3").text
+            assert title == f"{code + 1}. {steps[code].title[code % 2]}"
     for sent in SENT:
         change(page, sent=sent)
         seen |= check_in_both_languages(page, expected)
@@ -151,6 +166,8 @@ def test_every_number_is_the_kernels(page):
         "train",
         "nudged",
         "tie",
+        "backward_of",
+        "sample_shares",
     }  # helpers: each other kind was on the page
     assert len(seen) > 900
 
@@ -159,19 +176,22 @@ def test_every_number_is_the_kernels(page):
 def test_every_number_of_random_scenarios_is_the_kernels(page, seed, scenarios):
     rng, dragged = np.random.default_rng(seed), 0
     for number in range(scenarios):
-        scenario = random_scenario(rng)
+        scenario = random_scenario(rng, list(POOLINGS)[number // 2 % 3])
         roi, sent = int(rng.integers(len(scenario.rois))), SENT[number % 3]
         ticks = len(scenario.rois) * scenario.output_size[0] * scenario.output_size[1]
         row, column = (int(rng.integers(size)) for size in scenario.features.shape)
         left = float(rng.integers(-4, 20) / 4 + 0.1)
+        sample = [float(rng.integers(20 * (size - 1)) / 20) for size in scenario.features.shape[::-1]]
         change(page, scenario=scenario.as_data(), roi=roi, sent=sent, tick=ticks if number % 2 else ticks // 2,
+               sample=sample, bin=int(rng.integers(ticks // len(scenario.rois))),
                cell=[row, column], left=left, steps=number % 7, disjoint=number % 3 == 0, nudged=0.001,
                code=number % 14, sum={"layer": ["dh7", "dh6", "dpooled"][number % 3], "i": 1},
                output={"kind": ["box", "class"][number % 2], "column": number % 14})  # fmt: skip
         same = scenario_of(page)
         for name in ("features", "rois", "truth", "labels"):
             assert (getattr(same, name) == getattr(scenario, name)).all()
-        check_in_both_languages(page, PageNumbers(scenario, left=left, steps=number % 7))
+        own = {"steps": number % 7, "sample": tuple(sample)}
+        check_in_both_languages(page, PageNumbers(scenario, left=left, **own))
         x1, y1 = scenario.rois[roi, :2] * scenario.spatial_scale
         if not (0 <= x1 < scenario.features.shape[1] and 0 <= y1 < scenario.features.shape[0]):
             continue  # its handle lies beyond the drawing
@@ -184,8 +204,43 @@ def test_every_number_of_random_scenarios_is_the_kernels(page, seed, scenarios):
         assert kept in ((None,) if moved else (None, left))  # a drag puts the slider where the RoI is, moved or not
         dragged += moved
         left = float(after.rois[chosen, 0] * after.spatial_scale) if kept is None else left
-        check(page, PageNumbers(after, left=left, steps=number % 7), ["en", "ko"][number % 2])
+        check(page, PageNumbers(after, left=left, **own), ["en", "ko"][number % 2])
     assert dragged > scenarios // 2
+
+
+def test_one_sample_is_shared_out_among_four_cells(page):
+    change(page, scenario=replace(worked_example(), pooling="align").as_data())
+    shown = page.find_elements("css selector", '[data-of^="sample.share"]')
+    assert [each.text for each in shown] == ["0.28", "0.12", "0.42", "0.18"]
+    drag(page, "sample", 61, -40)
+    x, y = page.execute_script("return state.sample")
+    assert (x, y) != (1.3, 2.6)
+    expected = PageNumbers(scenario_of(page), left=1.0, sample=(x, y))
+    check(page, expected)
+    assert sum(expected[f"sample.share {i}"] for i in range(4)) == pytest.approx(1)
+
+
+def test_a_dragged_box_has_a_slope_with_align_alone(page):
+    """By max and average the loss is flat, or jumps; by RoIAlign its slope is the coordinates' gradient."""
+    for pooling in POOLINGS:
+        scenario = replace(worked_example(), pooling=pooling)
+        change(page, scenario=scenario.as_data(), roi=1, left=2.8)
+        values = page.execute_script(
+            "return Object.fromEntries([...document.querySelectorAll('#the-box [data-of]')]"
+            ".map((e) => [e.dataset.of, Number(e.dataset.value)]))"
+        )
+        assert (values["stairs.difference 1"] == 0) == (pooling != "align")
+        assert ("drois 1 0" in values) == (pooling == "align")
+    assert values["drois 1 0"] == pytest.approx(values["stairs.slope 1"], abs=1e-6)
+    assert abs(values["drois 1 0"]) > 1e-3
+
+
+def test_the_figures_of_the_study_are_those_of_its_page():
+    studies = (Path(__file__).parent.parent / "docs" / "studies.md").read_text(encoding="utf-8")
+    words = json.loads((PARTS / "words.json").read_text(encoding="utf-8"))["stairs.taken"]
+    for number in (*STUDY, "65"):
+        assert number in studies
+        assert all(number in words[language] for language in ("en", "ko"))
 
 
 def test_bins_and_rounding_are_the_kernels_at_every_size(page):

@@ -19,14 +19,14 @@ from minircnn.explain.capture import capture_step
 from minircnn.explain.model_screen import model_data
 from minircnn.explain.photograph import DETECTOR, bundled_scene
 from minircnn.explain.scenario import Scenario, worked_example
-from minircnn.explain.source import addition
+from minircnn.explain.source import additions
 from minircnn.explain.steps import STEPS
 
 LANGUAGES = ("en", "ko")
 SCRIPTS = (  # in this order
-    "kernels", "journey", "dom", "state", "map", "arrows", "plot", "screen_heads", "offsets", "screen_target",
-    "screen_back", "sums", "screen_pool", "screen_scatter", "ledger", "screen_box", "screen_prove",
-    "screen_code", "heat", "region", "screen_model", "norms", "strip",
+    "kernels", "pooling", "journey", "dom", "state", "map", "arrows", "plot", "screen_heads", "offsets",
+    "screen_target", "screen_back", "sums", "bins", "align", "screen_pool", "screen_scatter", "ledger", "screen_box",
+    "screen_prove", "screen_code", "heat", "region", "screen_model", "norms", "strip",
 )  # fmt: skip
 CLASSES = {
     "en": ("background", *DEEPFASHION2_CLASSES),
@@ -88,7 +88,7 @@ def page(language: str, scenario: Scenario, shown: dict) -> str:
         "home": HOME,
         "scenario": scenario.as_data(),
         "model": shown,
-        "addition": addition(),
+        "addition": additions(),
         "code": [step.as_data() for step in STEPS],
     }
     return Template(_read(parts / "frame.html")).substitute(

@@ -10,13 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from minircnn.boxes import encode_boxes
-from minircnn.kernels.roi_pool import roi_pool_backward, roi_pool_forward
-from minircnn.layers import Linear, Parameter, ReLU
+from minircnn.layers import Linear, Parameter, ReLU, RoIAlign, RoIAverage, RoIPool
 from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
 
 SEED = 82381  # of many, one where gates close, offsets lie on both sides of the bend, and no gradient is tiny
 LAYERS = ("fc6", "fc7", "cls_score", "bbox_pred")
 SENT = ("class", "box", "both")  # which loss is sent back
+POOLINGS: dict[str, type[RoIPool | RoIAverage | RoIAlign]] = {  # what makes a RoI's cells into PH×PW numbers
+    "pool": RoIPool,
+    "average": RoIAverage,
+    "align": RoIAlign,
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Scenario:
     spatial_scale : feature cells per image pixel
     output_size : (PH, PW)
     weights, biases : of fc6, fc7, cls_score and bbox_pred, (IN, OUT) and (OUT,)
+    pooling : of POOLINGS
     """
 
     features: np.ndarray
@@ -44,6 +49,7 @@ class Scenario:
     output_size: tuple[int, int]
     weights: dict[str, np.ndarray]
     biases: dict[str, np.ndarray]
+    pooling: str = "pool"
 
     def as_data(self) -> dict:
         """The same in lists, for JSON."""
@@ -57,6 +63,7 @@ class Scenario:
             "outputSize": list(self.output_size),
             "weights": {name: weight.tolist() for name, weight in self.weights.items()},
             "biases": {name: bias.tolist() for name, bias in self.biases.items()},
+            "pooling": self.pooling,
         }
 
 
@@ -93,43 +100,47 @@ def follow(scenario: Scenario, targets: np.ndarray | None = None) -> dict[str, n
 
     Returns
     -------
-    name → array: "pooled" and "argmax" (R, PH, PW); "flat" (R, PH*PW); "z6", "h6", "z7", "h7" before and after each
-    ReLU; "cls_score", "probability" (R, K+1); "bbox_pred" (R, 4(K+1)); "targets", "d" (R, 4); "losses" (2,);
-    "dcls_score", "dbbox_pred"; and, for each of "class", "box" and "both": "class.dh7", "class.dz7", "class.dh6",
-    "class.dz6", "class.dpooled" (R, PH, PW), "class.dfeatures" (H, W)
+    name → array: "pooled" (R, PH, PW) and, where cells win, "argmax" of the same shape; "flat" (R, PH*PW); "z6", "h6",
+    "z7", "h7" before and after each ReLU; "cls_score", "probability" (R, K+1); "bbox_pred" (R, 4(K+1)); "targets", "d"
+    (R, 4); "losses" (2,); "dcls_score", "dbbox_pred"; and, for each of "class", "box" and "both": "class.dh7",
+    "class.dz7", "class.dh6", "class.dz6", "class.dpooled" (R, PH, PW), "class.dfeatures" (H, W), and of RoIAlign
+    "class.drois" (R, 4)
     """
-    layers = {name: Linear(Parameter(scenario.weights[name]), Parameter(scenario.biases[name])) for name in LAYERS} | {
-        "relu6": ReLU(),
-        "relu7": ReLU(),
-    }
-    for layer in layers.values():
+    roi_layer = POOLINGS[scenario.pooling](scenario.output_size, scenario.spatial_scale)
+    dense = {name: Linear(Parameter(scenario.weights[name]), Parameter(scenario.biases[name])) for name in LAYERS}
+    gates = {"relu6": ReLU(), "relu7": ReLU()}
+    for layer in (roi_layer, *dense.values(), *gates.values()):
         layer.training = True
     rois = np.insert(scenario.rois, 0, 0, axis=1)  # (R, 5): all of image 0
     features = scenario.features[None, :, :, None]
-    pooled, argmax = roi_pool_forward(features, rois, scenario.output_size, scenario.spatial_scale)
-    z6 = layers["fc6"].forward(flat := pooled.reshape(len(rois), -1))
-    h6 = layers["relu6"].forward(z6)
-    z7 = layers["fc7"].forward(h6)
-    h7 = layers["relu7"].forward(z7)
-    cls_score, bbox_pred = layers["cls_score"].forward(h7), layers["bbox_pred"].forward(h7)
+    pooled = roi_layer.forward(features, rois)
+    z6 = dense["fc6"].forward(flat := pooled.reshape(len(rois), -1))
+    h6 = gates["relu6"].forward(z6)
+    z7 = dense["fc7"].forward(h6)
+    h7 = gates["relu7"].forward(z7)
+    cls_score, bbox_pred = dense["cls_score"].forward(h7), dense["bbox_pred"].forward(h7)
     targets = targets_of(scenario) if targets is None else targets
     own = own_offsets(bbox_pred, scenario.labels)
     loss_cls, dcls_score = softmax_cross_entropy(cls_score, scenario.labels)
     loss_bbox, dbbox_pred = smooth_l1(bbox_pred, targets, scenario.labels)
     found = {
-        "pooled": pooled[..., 0], "argmax": argmax[..., 0], "flat": flat, "z6": z6, "h6": h6, "z7": z7, "h7": h7,
+        "pooled": pooled[..., 0], "flat": flat, "z6": z6, "h6": h6, "z7": z7, "h7": h7,
         "cls_score": cls_score, "probability": softmax(cls_score), "bbox_pred": bbox_pred, "targets": targets,
         "d": own - targets, "losses": np.array([loss_cls, loss_bbox]),
         "dcls_score": dcls_score, "dbbox_pred": dbbox_pred,
     }  # fmt: skip
+    if isinstance(roi_layer, RoIPool) and roi_layer.argmax is not None:
+        found["argmax"] = roi_layer.argmax[..., 0]
     for sent in SENT:
-        from_class = layers["cls_score"].backward(dcls_score * (sent != "box"))
-        from_box = layers["bbox_pred"].backward(dbbox_pred * (sent != "class"))
-        dz7 = layers["relu7"].backward(dh7 := from_class + from_box)  # the two branches meet
-        dz6 = layers["relu6"].backward(dh6 := layers["fc7"].backward(dz7))
-        dpooled = layers["fc6"].backward(dz6).reshape(pooled.shape)
-        dfeatures = roi_pool_backward(dpooled, argmax, rois, features.shape)[0, :, :, 0]
+        from_class = dense["cls_score"].backward(dcls_score * (sent != "box"))
+        from_box = dense["bbox_pred"].backward(dbbox_pred * (sent != "class"))
+        dz7 = gates["relu7"].backward(dh7 := from_class + from_box)  # the two branches meet
+        dz6 = gates["relu6"].backward(dh6 := dense["fc7"].backward(dz7))
+        dpooled = dense["fc6"].backward(dz6).reshape(pooled.shape)
+        dfeatures = roi_layer.backward(dpooled)[0, :, :, 0]
         way = {"dh7": dh7, "dz7": dz7, "dh6": dh6, "dz6": dz6, "dpooled": dpooled[..., 0], "dfeatures": dfeatures}
+        if isinstance(roi_layer, RoIAlign):
+            way["drois"] = roi_layer.backward_to_rois(dpooled)
         found |= {f"{sent}.{name}": array for name, array in way.items()}
     return found
 

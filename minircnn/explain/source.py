@@ -25,6 +25,7 @@ class Step:
     function : its name, "Class.method" for a method; shown whole, without its docstring
     lit : what stands in the lines that do it; each is found once in the function
     title, note : in English and in Korean
+    poolings : of which of the page's poolings it is a step; none where of all
     """
 
     name: str
@@ -33,6 +34,7 @@ class Step:
     lit: tuple[str, ...]
     title: tuple[str, str]
     note: tuple[str, str]
+    poolings: tuple[str, ...] = ()
 
     def as_data(self) -> dict:
         """For JSON: `first` is the number of the first of `lines`, `lit` holds line numbers."""
@@ -40,6 +42,7 @@ class Step:
         english, korean = zip(self.title, self.note, strict=True)
         return {
             "name": self.name,
+            "poolings": list(self.poolings),
             "file": f"minircnn/{self.file}",
             "first": first,
             "lines": lines,
@@ -72,9 +75,13 @@ def line_of(text: str, lines: list[str], where: str) -> int:
     return found[0]
 
 
-def addition() -> dict:
-    """The line of RoI pooling's backward that adds."""
-    return find("kernels/roi_pool.py", "cells[n, cell, c] += dpooled[r, ph, pw, c]")
+def additions() -> dict[str, dict]:
+    """The line of each RoI layer's backward that adds, by the name of its pooling."""
+    return {
+        "pool": find("kernels/roi_pool.py", "cells[n, cell, c] += dpooled[r, ph, pw, c]"),
+        "average": find("kernels/roi_average.py", "dfeatures[n, h, w, c] += dpooled[r, ph, pw, c] / cells"),
+        "align": find("kernels/roi_align.py", "dcell[c] += share * d[c]"),
+    }
 
 
 def find(file: str, text: str) -> dict:

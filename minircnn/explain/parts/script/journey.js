@@ -3,10 +3,10 @@
 
 const SENT = ["class", "box", "both"]; // which loss is sent back
 
-/** Everything that happens to a scenario; arrays are named as in scenario.py's `follow`. */
-function journey(scenario) {
-  const { features, rois, truth, labels, std, scale, outputSize, weights, biases } = scenario;
-  const pooled = roiPoolForward(features, rois, outputSize, scale);
+/** Everything that happens to a scenario; arrays are named as in scenario.py's `follow`. `held`: targets that stay. */
+function journey(scenario, held = null) {
+  const { features, rois, truth, labels, std, scale, outputSize, weights, biases, pooling } = scenario;
+  const pooled = pool(pooling, features, rois, outputSize, scale);
   const flat = pooled.map(({ bins }) => bins.map(({ value }) => value));
   const z6 = linear(flat, weights.fc6, biases.fc6);
   const h6 = relu(z6);
@@ -15,7 +15,7 @@ function journey(scenario) {
   const clsScore = linear(h7, weights.cls_score, biases.cls_score);
   const bboxPred = linear(h7, weights.bbox_pred, biases.bbox_pred);
   const offsets = rois.map((roi, r) => (labels[r] > 0 ? encodeBox(roi, truth[r]) : [0, 0, 0, 0]));
-  const targets = offsets.map((four) => four.map((offset, i) => offset / std[i])); // normalised
+  const targets = held ?? offsets.map((four) => four.map((offset, i) => offset / std[i])); // normalised
 
   const own = bboxPred.map((row, r) => (labels[r] > 0 ? row.slice(4 * labels[r], 4 * labels[r] + 4) : [0, 0, 0, 0]));
   const d = own.map((four, r) => four.map((t, i) => t - targets[r][i]));
@@ -39,8 +39,9 @@ function journey(scenario) {
     const dh6 = linearBackward(dz7, weights.fc7);
     const dz6 = reluBackward(dh6, z6);
     const dpooled = linearBackward(dz6, weights.fc6);
-    const dfeatures = roiPoolBackward(dpooled, pooled, features.length, features[0].length);
-    back[sent] = { dh7, dz7, dh6, dz6, dpooled, dfeatures };
+    const dfeatures = poolBackward(dpooled, pooled, features.length, features[0].length);
+    const drois = pooling === "align" ? pooled.map((own, r) => alignBackwardToRoi(dpooled[r], own, features)) : null;
+    back[sent] = { dh7, dz7, dh6, dz6, dpooled, dfeatures, drois };
   }
   return {
     pooled,
@@ -85,8 +86,8 @@ function losses(scenario, targets) {
   return [softmaxCrossEntropy(clsScore, scenario.labels).loss, boxLoss];
 }
 
-function outputs({ features, rois, scale, outputSize, weights, biases }) {
-  const flat = roiPoolForward(features, rois, outputSize, scale).map(({ bins }) => bins.map(({ value }) => value));
+function outputs({ features, rois, scale, outputSize, weights, biases, pooling }) {
+  const flat = pool(pooling, features, rois, outputSize, scale).map(({ bins }) => bins.map(({ value }) => value));
   const h6 = relu(linear(flat, weights.fc6, biases.fc6));
   const h7 = relu(linear(h6, weights.fc7, biases.fc7));
   return {
@@ -100,18 +101,21 @@ function lossOf(sent, [classLoss, boxLoss]) {
   return (sent === "box" ? 0 : classLoss) + (sent === "class" ? 0 : boxLoss);
 }
 
-/** RoI pooling's backward one addition at a time, in the kernel's order: { r, bin, index, value, row, column, total }. */
+/**
+ * Backward through the RoI layer one bin at a time, in the kernel's order: { r, bin, index, value, given }, with what
+ * each cell is given, { row, column, share, amount, total }, total being what it has by then.
+ */
 function additions(scenario, found, sent) {
-  const W = scenario.features[0].length;
-  const totals = zeros(scenario.features.length, W);
+  const totals = zeros(scenario.features.length, scenario.features[0].length);
   const ticks = [];
   found.pooled.forEach(({ bins }, r) => {
     bins.forEach((bin, i) => {
       const value = found.back[sent].dpooled[r][i];
-      if (bin.winner < 0) return ticks.push({ r, bin, index: ticks.length, value, row: -1, column: -1, total: 0 });
-      const [row, column] = [Math.floor(bin.winner / W), bin.winner % W];
-      totals[row][column] += value;
-      return ticks.push({ r, bin, index: ticks.length, value, row, column, total: totals[row][column] });
+      const given = taken(bin.shares).map(({ row, column, share }) => {
+        totals[row][column] += share * value;
+        return { row, column, share, amount: share * value, total: totals[row][column] };
+      });
+      ticks.push({ r, bin, index: ticks.length, value, given });
     });
   });
   return ticks;

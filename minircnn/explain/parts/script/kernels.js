@@ -39,7 +39,8 @@ function clamp(value, low, high) {
 
 /**
  * RoI pooling forward. features [H][W], rois [R][4] → for every RoI its snapped cells and its bins in the order
- * (ph, pw): { ph, pw, h1, h2, w1, w2, value, winner }, winner = h·W + w, or −1 where the bin is empty.
+ * (ph, pw): { ph, pw, h1, h2, w1, w2, value, winner, shares }, winner = h·W + w, or −1 where the bin is empty; all of
+ * the bin is the winner's share.
  */
 function roiPoolForward(features, rois, [PH, PW], scale, edges = binEdges) {
   const H = features.length;
@@ -61,22 +62,12 @@ function roiPoolForward(features, rois, [PH, PW], scale, edges = binEdges) {
             }
           }
         }
-        bins.push(bin);
+        const shares = bin.winner < 0 ? [] : [{ row: Math.floor(bin.winner / W), column: bin.winner % W, share: 1 }];
+        bins.push({ ...bin, shares });
       }
     }
     return { cells, bins };
   });
-}
-
-/** RoI pooling backward. dpooled [R][PH·PW] → dfeatures [H][W]: each gradient is added to the cell that won. */
-function roiPoolBackward(dpooled, pooled, H, W) {
-  const dfeatures = zeros(H, W);
-  pooled.forEach(({ bins }, r) => {
-    bins.forEach(({ winner }, i) => {
-      if (winner >= 0) dfeatures[Math.floor(winner / W)][winner % W] += dpooled[r][i];
-    });
-  });
-  return dfeatures;
 }
 
 function zeros(rows, columns) {

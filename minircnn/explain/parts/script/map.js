@@ -56,7 +56,14 @@ function gridOf(H, W, { label, cell, below = [], boxes = [], above = [], edge = 
           const place = { class: `value ${textStyle}`, x: at(column), y: at(row) + baseline };
           const value = text ? text(place) : h("text", place);
           const wide = textStyle ? 0 : 9 * value.children.join("").length; // gradients stand on their cell's colour
-          const paper = { class: "behind", x: at(column) - wide / 2, y: place.y - 14, width: wide, height: 18, rx: 4 };
+          const paper = {
+            class: "behind",
+            x: at(column) - wide / 2,
+            y: place.y - 14,
+            width: wide,
+            height: 18,
+            rx: 4,
+          };
           return wide ? [h("rect", paper), value] : value;
         }),
       ),

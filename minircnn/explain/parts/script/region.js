@@ -3,7 +3,11 @@
 
 function regionChoice(model, chosen) {
   const options = model.regions.map(({ index }, i) =>
-    h("option", { value: i }, `${index}: ${nameIn(model, model.labels[index])}, IoU ${written(model.overlap[index], 2)}`),
+    h(
+      "option",
+      { value: i },
+      `${index}: ${nameIn(model, model.labels[index])}, IoU ${written(model.overlap[index], 2)}`,
+    ),
   );
   const choose = (event) => change({ region: Number(event.target.value) });
   return h(

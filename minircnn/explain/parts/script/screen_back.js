@@ -69,7 +69,9 @@ function boxGradient(found, r, label, R, sent) {
 
 /** fc7: what the class sends, what the box sends, their sum, the gate, and what is left. */
 function meeting(found, r, sent, sum) {
-  const heads = ["back.fromclass", "back.frombox", "back.together", "back.gate", "back.passes"].map((key) => words(key));
+  const heads = ["back.fromclass", "back.frombox", "back.together", "back.gate", "back.passes"].map((key) =>
+    words(key),
+  );
   const from = (which, style, i) => {
     const other = sent !== "both" && sent !== which;
     return h("td", { class: other ? "waiting" : style }, plus(`${which}.dh7 ${r} ${i}`, found.back[which].dh7[r][i]));

@@ -2,10 +2,11 @@
 // Screen 6: the RoI's own coordinates have no slope; what moves the box is the weights.
 
 const SIDE = 0.01; // cells to the left and right between which the slope is taken
+const TINY = 1e-5; // pixels, by which x1 is nudged where nothing is rounded
 const RATE = 0.1; // learning rate of the page's SGD
 const MOST_STEPS = 40;
 
-/** The loss as RoI's left edge sweeps over the map: steps, flat between them. */
+/** The loss as RoI's left edge sweeps over the map: steps, flat between them; a slope where nothing is rounded. */
 figure("stairs", ({ scenario, roi, left }, found) => {
   const { rois, scale } = scenario;
   const x2 = rois[roi][2] * scale;
@@ -15,6 +16,7 @@ figure("stairs", ({ scenario, roi, left }, found) => {
     const [classLoss, boxLoss] = losses({ ...scenario, rois: replaced(rois, roi, moved) }, found.targets);
     return classLoss + boxLoss;
   };
+  const exact = scenario.pooling === "align";
   const range = [-BEYOND, Math.max(x2, 0)];
   const points = ramp(...range, 240).map((x) => [x, lossAt(x)]);
   const values = points.map(([, y]) => y);
@@ -35,7 +37,7 @@ figure("stairs", ({ scenario, roi, left }, found) => {
     ],
   );
   return [
-    h("div", { class: "row" }, roiChoice()),
+    h("div", { class: "row" }, roiChoice(), poolingChoice()),
     h(
       "div",
       { class: "columns" },
@@ -59,7 +61,7 @@ figure("stairs", ({ scenario, roi, left }, found) => {
           h("b", {}, num("left", here, 2)),
           h("span", { class: "soft" }, ` ${words("cells")}`),
         ),
-        h("figcaption", {}, words("stairs.caption", { name: roiName(roi) })),
+        h("figcaption", {}, words(exact ? "stairs.ramp" : "stairs.caption", { name: roiName(roi) })),
       ),
       h(
         "div",
@@ -72,11 +74,56 @@ figure("stairs", ({ scenario, roi, left }, found) => {
           tableRow("", `L(x1 + ${SIDE})`, num(`stairs.high ${roi}`, high, 6)),
           tableRow("total", words("stairs.difference"), num(`stairs.difference ${roi}`, high - low, 6)),
         ),
-        h("p", {}, words(high === low ? "stairs.flat" : "stairs.jump")),
+        exact
+          ? coordinates(scenario, found, roi, here)
+          : h("p", {}, words(high === low ? "stairs.flat" : "stairs.jump")),
       ),
     ),
   ];
 });
+
+/** RoIAlign: the slope by nudging, the gradient that `backward_to_rois` gives all four coordinates, and who takes it. */
+function coordinates(scenario, found, r, here) {
+  const { rois, scale } = scenario;
+  const moved =
+    here === rois[r][0] * scale
+      ? found
+      : journey({ ...scenario, rois: replaced(rois, r, [here / scale, ...rois[r].slice(1)]) }, found.targets);
+  const own = moved.back.both.drois[r];
+  return [
+    table(
+      "sum",
+      words("stairs.coordinates", { name: roiName(r) }),
+      ["x1", "y1", "x2", "y2"],
+      tableRow(
+        "",
+        ...own.map((value, i) =>
+          i === 0 ? strong(num(`drois ${r} ${i}`, value, 6)) : num(`drois ${r} ${i}`, value, 6),
+        ),
+      ),
+    ),
+    h(
+      "p",
+      {},
+      words("stairs.numeric"),
+      " ",
+      h("b", {}, num(`stairs.slope ${r}`, slopeOfSide(scenario, found, r, here), 6)),
+      ". ",
+      words("stairs.taken"),
+    ),
+  ];
+}
+
+/** (L(x1 + δ) − L(x1)) / δ for a small δ, in pixels. To the right alone: a sample on a cell's own place is at a bend. */
+function slopeOfSide(scenario, found, r, here) {
+  const { rois, scale } = scenario;
+  const [moved, still] = [TINY, 0].map((by) => {
+    const roi = [here / scale + by, ...rois[r].slice(1)];
+    const [classLoss, boxLoss] = losses({ ...scenario, rois: replaced(rois, r, roi) }, found.targets);
+    return classLoss + boxLoss;
+  });
+  return (moved - still) / TINY;
+}
 
 /** The two output layers after `steps` of plain SGD on both losses; the layers below are held. */
 function trained(scenario, steps) {
@@ -156,7 +203,12 @@ figure("sgd", ({ scenario, steps }) => {
               ...found.own[r].map((t, i) => num(`sgd.own ${steps} ${r} ${i}`, t, 3)),
               num(`sgd.iou ${steps} ${r}`, overlapOf(predictedBox(scenario, r, found.own[r]), truth[r]), 3),
             ),
-            tableRow("soft", `${roiName(r)} t*`, ...found.targets[r].map((t, i) => num(`targets ${r} ${i}`, t, 3)), ""),
+            tableRow(
+              "soft",
+              `${roiName(r)} t*`,
+              ...found.targets[r].map((t, i) => num(`targets ${r} ${i}`, t, 3)),
+              "",
+            ),
           ]),
         ),
         h(

@@ -1,12 +1,14 @@
 "use strict";
 // Screen 8: the project's own lines, step by step through the journey, and what they did to the RoI that is watched.
 
-figure("code", ({ scenario, code, language, roi, sent }, found) => {
-  const { name, title, note, file, first, lines, lit } = DATA.code[code];
-  const go = (to) => change({ code: clamp(to, 0, DATA.code.length - 1) });
-  const last = DATA.code.length - 1;
+figure("code", ({ scenario, code: wanted, language, roi, sent }, found) => {
+  const steps = DATA.code.filter(({ poolings: [...of] }) => of.length === 0 || of.includes(scenario.pooling));
+  const last = steps.length - 1;
+  const code = Math.min(wanted, last);
+  const { name, title, note, file, first, lines, lit } = steps[code];
+  const go = (to) => change({ code: clamp(to, 0, last) });
   return [
-    h("div", { class: "row" }, roiChoice(), sentChoice()),
+    h("div", { class: "row" }, roiChoice(), sentChoice(), poolingChoice()),
     h(
       "div",
       { class: "stepper" },
@@ -31,7 +33,7 @@ figure("code", ({ scenario, code, language, roi, sent }, found) => {
             "data-field": "code",
             onchange: (event) => go(Number(event.target.value)),
           },
-          DATA.code.map((each, i) => h("option", { value: i }, `${i + 1}. ${each.title[language]}`)),
+          steps.map((each, i) => h("option", { value: i }, `${i + 1}. ${each.title[language]}`)),
         ),
       ),
     ),
@@ -136,6 +138,26 @@ const HERE = {
         num(`dbbox_pred ${r} ${4 * labels[r] + i}`, dbboxPred[r][4 * labels[r] + i]),
       ]),
     ),
+  "average-snap": (scenario, found, r) => HERE.snap(scenario, found, r),
+  "align-place": ({ rois, scale }, _, r) =>
+    listed(
+      ["x1", "y1", "x2", "y2"].map((name, i) => [
+        `${name} = `,
+        num(`placed ${r} ${i}`, rois[r][i] * scale - 0.5, decimals(rois[r][i] * scale - 0.5)),
+      ]),
+    ),
+  "align-share": (_, { pooled }, r) => sharesIn(pooled[r].bins[0], r, 0),
+  "average-mean": (_, { pooled }, r) => binValues(pooled, r),
+  "align-mean": (_, { pooled }, r) => binValues(pooled, r),
+  "average-add": (_, { pooled, back }, r, sent) => givenBy(pooled[r].bins[0], back[sent].dpooled[r][0], r, sent),
+  "align-add": (_, { pooled, back }, r, sent) => givenBy(pooled[r].bins[0], back[sent].dpooled[r][0], r, sent),
+  "align-rois": (_, { back }, r, sent) =>
+    listed(
+      ["x1", "y1", "x2", "y2"].map((name, i) => [
+        `${name}: `,
+        num(`${sent}.drois ${r} ${i}`, back[sent].drois[r][i]),
+      ]),
+    ),
   meet: (_, { back }, r) =>
     listed(
       back.class.dh7[r].map((_value, i) => [
@@ -178,6 +200,33 @@ const HERE = {
     ),
   ],
 };
+
+/** Where a bin's value is read: the shares of its cells. */
+function sharesIn({ shares }, r, i) {
+  return listed(
+    taken(shares).map(({ row, column, share }) => [
+      `(${row}, ${column}): `,
+      num(`share ${r} ${i} ${row} ${column}`, share, 4),
+    ]),
+  );
+}
+
+function binValues(pooled, r) {
+  return listed(
+    pooled[r].bins.map(({ ph, pw, value }, i) => [`(${ph}, ${pw}): `, num(`bin ${r} ${i} value`, value, 3)]),
+  );
+}
+
+/** What the first bin of a RoI gives to its cells. */
+function givenBy({ shares }, value, r, sent) {
+  const index = r * state.scenario.outputSize[0] * state.scenario.outputSize[1];
+  return listed(
+    taken(shares).map(({ row, column, share }) => [
+      `(${row}, ${column}) += `,
+      num(`given ${sent} ${index} ${row} ${column}`, share * value),
+    ]),
+  );
+}
 
 function shapeOf(array) {
   return `(${array.length}, ${array[0].length})`;

@@ -1,30 +1,28 @@
 "use strict";
-// Screen 4: RoI pooling forward.
+// Screen 4: a RoI's cells become PH×PW numbers: the largest of each bin, its mean, or RoIAlign's.
 
-/** The map with all RoIs, and the pooled cells of one RoI beside it, an arrow from each winner. */
-figure("pool", ({ scenario, roi, disjoint }, found) => {
+/** The map with all RoIs, and the pooled cells of one RoI beside it, an arrow from each cell that they are read from. */
+figure("pool", ({ scenario, roi, disjoint, bin: chosen, sample }, found) => {
   const {
     features,
     rois,
     scale,
     outputSize: [PH, PW],
+    pooling,
   } = scenario;
   const [H, W] = [features.length, features[0].length];
-  const edges = disjoint ? disjointEdges : binEdges;
-  const { cells, bins } = roiPoolForward(features, rois, [PH, PW], scale, edges)[roi];
+  const drawn = pooling === "pool" && disjoint;
+  const { cells, bins } = drawn
+    ? roiPoolForward(features, rois, [PH, PW], scale, disjointEdges)[roi]
+    : found.pooled[roi];
   const style = `roi${roi % 3}`;
-  const snapped = { h1: cells.y1, h2: cells.y1 + cells.height, w1: cells.x1, w2: cells.x1 + cells.width };
-  const winners = new Set(bins.map(({ winner }) => winner));
+  const one = Math.min(chosen, bins.length - 1);
   const map = gridOf(H, W, {
     label: words("map.features"),
     cell: (row, column) => ({
       text: (place) => svgNumber(`features ${row} ${column}`, features[row][column], place, 1),
     }),
-    below: [
-      cellsRect(snapped, `snapped ${style}`),
-      bins.map((bin) => cellsRect(bin, `bin ${style}`, 3)),
-      [...winners].filter((winner) => winner >= 0).map((winner) => cellsRect(cellOf(winner, W), "won", 5)),
-    ],
+    below: pooling === "align" ? alignBelow(bins, one, style) : roundedBelow(cells, bins, one, style, pooling),
     boxes: rois.map((box, r) => ({
       name: `roi ${r}`,
       label: roiName(r),
@@ -34,22 +32,16 @@ figure("pool", ({ scenario, roi, disjoint }, found) => {
       style: `roi${r % 3}${r === roi ? " chosen" : ""}`,
       onmove: (moved) => change({ roi: r, scenario: { ...scenario, rois: replaced(scenario.rois, r, moved) } }),
     })),
+    above: pooling === "align" ? placesOf(bins, one, style) : [],
   });
   return [
     h(
       "div",
       { class: "row" },
       roiChoice(),
+      poolingChoice(),
       scaleChoice(scenario),
-      choice(
-        words("bins"),
-        [
-          { value: false, text: words("bins.true") },
-          { value: true, text: words("bins.disjoint") },
-        ],
-        disjoint,
-        (value) => change({ disjoint: value }),
-      ),
+      pooling === "pool" ? edgesChoice(disjoint) : null,
       startAgain(),
     ),
     h(
@@ -62,29 +54,87 @@ figure("pool", ({ scenario, roi, disjoint }, found) => {
           "div",
           { class: "flight" },
           map,
-          pooledCells(bins, PW, roi, disjoint),
-          overlay(
-            bins.flatMap(({ winner }, i) =>
-              winner < 0 ? [] : [{ from: `cell ${Math.floor(winner / W)} ${winner % W}`, to: `pooled ${i}`, style }],
-            ),
-          ),
+          pooledCells(bins, PW, roi, drawn, pooling === "pool" ? null : one),
+          overlay(arrowsInto(bins, pooling === "pool" ? null : one, style)),
         ),
-        h("figcaption", {}, words("pool.caption")),
+        h("figcaption", {}, words(`pool.caption.${pooling}`)),
       ),
-      h("div", {}, rounding(rois[roi], scale, cells, roi), binTable(cells, bins, W, roi, disjoint)),
+      pooling === "align"
+        ? h("div", {}, corners(rois[roi], scale, roi), alignBins(bins, roi), sharesOf(bins, one, features, roi))
+        : h(
+            "div",
+            {},
+            rounding(rois[roi], scale, cells, roi),
+            binTable(cells, bins, W, roi, drawn, pooling),
+            pooling === "average" ? sharesOf(bins, one, features, roi) : null,
+          ),
     ),
-    disjoint ? difference(scenario, found, roi, bins) : null,
+    drawn ? difference(scenario, found, roi, bins) : null,
+    pooling === "align" ? oneSample(features, sample) : null,
   ];
 });
 
-/** The cell h·W + w as a rectangle of one cell. */
-function cellOf(index, W) {
-  const [h1, w1] = [Math.floor(index / W), index % W];
-  return { h1, h2: h1 + 1, w1, w2: w1 + 1 };
+/** The largest, the mean, or RoIAlign. */
+function poolingChoice() {
+  const { scenario } = state;
+  const options = POOLINGS.map((value) => ({ value, text: words(`pooling.${value}`) }));
+  return choice(words("pooling"), options, scenario.pooling, (pooling) => changeScenario({ pooling }));
 }
 
-/** The RoI's pooled values, where the arrows end. */
-function pooledCells(bins, PW, r, disjoint) {
+function edgesChoice(disjoint) {
+  const options = [
+    { value: false, text: words("bins.true") },
+    { value: true, text: words("bins.disjoint") },
+  ];
+  return choice(words("bins"), options, disjoint, (value) => change({ disjoint: value }));
+}
+
+/** The cells that the RoI is rounded to, its bins, and the winners, or the cells that the chosen bin averages. */
+function roundedBelow(cells, bins, one, style, pooling) {
+  const snapped = { h1: cells.y1, h2: cells.y1 + cells.height, w1: cells.x1, w2: cells.x1 + cells.width };
+  return [
+    cellsRect(snapped, `snapped ${style}`),
+    bins.map((bin) => cellsRect(bin, `bin ${style}`, 3)),
+    distinct(pooling === "pool" ? bins : [bins[one]]).map((cell) => cellsRect(cell, "won", 5)),
+  ];
+}
+
+/** The cells that bins are read from, each once, as rectangles of one cell. */
+function distinct(bins) {
+  const cells = new Map();
+  for (const { row, column } of bins.flatMap(({ shares }) => shares)) {
+    cells.set(`${row} ${column}`, { h1: row, h2: row + 1, w1: column, w2: column + 1 });
+  }
+  return [...cells.values()];
+}
+
+/** Arrows from the cells that the bins are read from: of all of them where one cell wins, else of the chosen one. */
+function arrowsInto(bins, one, style) {
+  return bins.flatMap(({ shares }, i) =>
+    one === null || i === one
+      ? taken(shares).map(({ row, column }) => ({ from: `cell ${row} ${column}`, to: `pooled ${i}`, style }))
+      : [],
+  );
+}
+
+/** The RoI's pooled values, where the arrows end; where a bin is read from many cells, one is chosen to see them. */
+function pooledCells(bins, PW, r, disjoint, chosen) {
+  const value = (bin, i) =>
+    num(`${disjoint ? "disjoint" : "bin"} ${r} ${i} value`, bin.value, chosen === null ? 1 : 3);
+  const cell = (bin, i) =>
+    chosen === null
+      ? h("span", { class: `pooled ${bin.shares.length ? "" : "soft"}`, "data-place": `pooled ${i}` }, value(bin, i))
+      : h(
+          "button",
+          {
+            type: "button",
+            class: "pooled",
+            "data-place": `pooled ${i}`,
+            "aria-pressed": String(i === chosen),
+            onclick: () => change({ bin: i }),
+          },
+          value(bin, i),
+        );
   return h(
     "div",
     { class: "sources" },
@@ -92,17 +142,7 @@ function pooledCells(bins, PW, r, disjoint) {
       "div",
       { class: `sender roi${r % 3}` },
       h("b", {}, `pooled[${r}]`),
-      h(
-        "div",
-        { class: "bins", style: `--columns: ${PW}` },
-        bins.map(({ value, winner }, i) =>
-          h(
-            "span",
-            { class: `pooled ${winner < 0 ? "soft" : ""}`, "data-place": `pooled ${i}` },
-            num(`${disjoint ? "disjoint" : "bin"} ${r} ${i} value`, value, 1),
-          ),
-        ),
-      ),
+      h("div", { class: "bins", style: `--columns: ${PW}` }, bins.map(cell)),
     ),
   );
 }
@@ -113,97 +153,4 @@ function scaleChoice(scenario) {
     const resize = (boxes) => boxes.map((box) => box.map((corner) => (corner * scenario.scale) / scale));
     changeScenario({ scale, rois: resize(scenario.rois), truth: resize(scenario.truth) });
   });
-}
-
-/** Corner by corner: pixels, times the scale, rounded. */
-function rounding(roi, scale, cells, r) {
-  const products = scaledCorners(roi, scale);
-  return table(
-    "sum",
-    words("pool.rounding", { name: roiName(r) }),
-    ["", words("pool.pixels"), "× spatial_scale", words("pool.cell")],
-    ["x1", "y1", "x2", "y2"].map((name, i) =>
-      tableRow(
-        "",
-        name,
-        num(`roi ${r} ${i}`, roi[i], decimals(roi[i])),
-        num(`scaled ${r} ${i}`, products[i], decimals(products[i])),
-        strong(num(`snapped ${r} ${name}`, cells[name], 0)),
-      ),
-    ),
-  );
-}
-
-function binTable(cells, bins, W, r, disjoint) {
-  const PH = Math.max(...bins.map(({ ph }) => ph)) + 1;
-  const PW = Math.max(...bins.map(({ pw }) => pw)) + 1;
-  const which = disjoint ? "disjoint" : "bin";
-  const size = (name, value, count) => [
-    num(`snapped ${r} ${name}`, value, 0),
-    ` / ${count} = `,
-    num(`step ${r} ${name}`, Math.fround(value / count), decimals(Math.fround(value / count))),
-  ];
-  return [
-    h("p", {}, words("pool.size"), " ", size("width", cells.width, PW), " · ", size("height", cells.height, PH)),
-    table(
-      "sum",
-      words(disjoint ? "pool.bins.disjoint" : "pool.bins.true"),
-      [words("bin"), words("rows"), words("columns"), words("winner"), words("maximum")],
-      bins.map((bin, i) => {
-        const name = (part) => `${which} ${r} ${i} ${part}`;
-        const empty = bin.winner < 0;
-        return tableRow(
-          empty ? "soft" : "",
-          `(${bin.ph}, ${bin.pw})`,
-          span(name("h1"), bin.h1, name("h2"), bin.h2),
-          span(name("w1"), bin.w1, name("w2"), bin.w2),
-          empty ? words("empty") : place(name("winner"), bin.winner, W),
-          strong(num(name("value"), bin.value, 1)),
-        );
-      }),
-    ),
-  ];
-}
-
-/** Cells first … last of a bin. */
-function span(firstName, first, endName, end) {
-  if (end <= first) return words("none");
-  if (end === first + 1) return num(firstName, first, 0);
-  return [
-    num(firstName, first, 0),
-    " – ",
-    h("span", { class: "number", ...exactly(`${endName} − 1`, end - 1) }, end - 1),
-  ];
-}
-
-/** The winner's row and column. */
-function place(of, winner, W) {
-  return h("span", { class: "number", ...exactly(of, winner) }, `(${Math.floor(winner / W)}, ${winner % W})`);
-}
-
-/** What disjoint bins would change: pooled values, and what the most wanted cell collects. */
-function difference(scenario, found, r, drawn) {
-  const bins = found.pooled[r].bins;
-  const changed = bins.filter((bin, i) => bin.winner !== drawn[i].winner).length;
-  const W = scenario.features[0].length;
-  const wins = (list, winner) => list.filter((bin) => bin.winner === winner).length;
-  const best = bins.reduce((most, bin) => (wins(bins, bin.winner) > wins(bins, most.winner) ? bin : most), bins[0]);
-  if (best.winner < 0) return null;
-  return h(
-    "p",
-    { class: "note" },
-    words("pool.changed.before"),
-    " ",
-    h("b", {}, num(`changed ${r}`, changed, 0)),
-    ` / ${bins.length}. `,
-    words("pool.wins.before"),
-    " ",
-    place(`most ${r}`, best.winner, W),
-    ": ",
-    h("b", {}, num(`wins ${r}`, wins(bins, best.winner), 0)),
-    " → ",
-    h("b", {}, num(`wins.disjoint ${r}`, wins(drawn, best.winner), 0)),
-    ". ",
-    words("pool.wins.after"),
-  );
 }

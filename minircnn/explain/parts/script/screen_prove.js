@@ -31,6 +31,7 @@ figure("nudge", ({ scenario, sent, cell, nudged }, found) => {
       "div",
       { class: "row" },
       sentChoice(),
+      poolingChoice(),
       choice(
         "ε",
         [0.1, 0.01, 0.001, 0.0001].map((value) => ({ value, text: value })),
@@ -126,7 +127,7 @@ figure("tie", ({ tied }) => {
   const whole = [[0, 0, 1, 1]];
   const output = (features) => roiPoolForward(features, whole, [1, 1], 1)[0].bins[0].value;
   const pooled = roiPoolForward(cells, whole, [1, 1], 1);
-  const rule = roiPoolBackward([[1]], pooled, 2, 2);
+  const rule = poolBackward([[1]], pooled, 2, 2);
   const e = 0.001;
   const rows = [
     [0, 0],

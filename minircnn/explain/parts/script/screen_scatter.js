@@ -1,5 +1,5 @@
 "use strict";
-// Screen 5: RoI pooling backward. Each tick adds one bin's gradient to the cell that won it.
+// Screen 5: RoI pooling backward. Each tick adds one bin's gradient to the cell that won it, or shares it out.
 
 let timer = null;
 
@@ -10,14 +10,15 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
   const done = ticks.slice(0, tick);
   const current = done.at(-1);
   const totals = zeros(H, W);
-  for (const { row, column, value } of done) if (row >= 0) totals[row][column] += value;
-  const wins = new Set(ticks.filter(({ row }) => row >= 0).map(({ row, column }) => row * W + column));
+  for (const { row, column, amount } of done.flatMap(({ given }) => given)) totals[row][column] += amount;
+  const wins = new Set(ticks.flatMap(({ given }) => given).map(({ row, column }) => row * W + column));
+  const reached = new Set(done.flatMap(({ given }) => given).map(({ row, column }) => row * W + column));
   const most = Math.max(1e-12, ...found.back[sent].dfeatures.flat().map(Math.abs));
   const map = gridOf(H, W, {
     label: words("map.gradient"),
     cell: (row, column) => {
       const won = wins.has(row * W + column);
-      const touched = done.some((each) => each.row === row && each.column === column);
+      const touched = reached.has(row * W + column);
       const value = totals[row][column];
       return {
         style: won ? `pick ${touched ? shade(value) : ""}` : "never",
@@ -40,11 +41,11 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
     })),
     above: [
       cellsRect({ h1: cell[0], h2: cell[0] + 1, w1: cell[1], w2: cell[1] + 1 }, "watched"),
-      current && current.row >= 0 ? cellsRect(current.bin, `bin lit roi${current.r % 3}`, 3) : null,
+      current && current.given.length > 0 ? binRect(current, scenario.pooling) : null,
     ],
   });
   return [
-    h("div", { class: "row" }, sentChoice(), startAgain()),
+    h("div", { class: "row" }, sentChoice(), poolingChoice(), startAgain()),
     h(
       "div",
       { class: "columns" },
@@ -61,7 +62,13 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
         stepper(tick, ticks.length, playing),
         h("figcaption", {}, words("scatter.caption")),
       ),
-      h("div", {}, sentence(current, tick, sent), codeLine(current), ledger(ticks, tick, scenario, sent, found)),
+      h(
+        "div",
+        {},
+        sentence(current, tick, sent),
+        codeLine(current, scenario.pooling),
+        ledger(ticks, tick, scenario, sent, found),
+      ),
     ),
   ];
 });
@@ -86,11 +93,20 @@ function chooses(row, column) {
   };
 }
 
-/** The arrow of this tick, from the pooled gradient to the cell that won the bin; the number flies along it. */
-function flight({ r, index, row, column, value }, tick) {
-  if (row < 0) return [];
-  const flies = { of: `tick.value ${state.sent} ${tick}`, value, turn: tick };
-  return [{ from: `source ${index}`, to: `cell ${row} ${column}`, style: `roi${r % 3}`, flies }];
+function binRect({ r, bin }, pooling) {
+  const style = `bin lit roi${r % 3}`;
+  return pooling === "align" ? lyingAt(bin, style) : cellsRect(bin, style, 3);
+}
+
+/** The arrows of this tick, from the pooled gradient to the cells that the bin was read from; a lone number flies. */
+function flight({ r, index, given, value }, tick) {
+  const flies = given.length === 1 ? { of: `tick.value ${state.sent} ${tick}`, value, turn: tick } : undefined;
+  return given.map(({ row, column }) => ({
+    from: `source ${index}`,
+    to: `cell ${row} ${column}`,
+    style: `roi${r % 3}`,
+    flies,
+  }));
 }
 
 /** What comes back from fc6: every RoI's pooled gradients, the sent ones pale. */

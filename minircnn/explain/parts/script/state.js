@@ -17,6 +17,8 @@ const state = {
   average: 3, // RoIs that the loss is divided by, where the reader tries one
   tried: 0.4, // and the difference that is tried
   disjoint: false,
+  bin: 0, // whose shares are shown where no cell wins
+  sample: [1.3, 2.6], // x, y of the one that is dragged
   tick: 0,
   playing: false,
   cell: [2, 3], // the cell that is watched
