@@ -20,11 +20,11 @@ from minircnn.kernels.roi_pool import _bin_edges, _round_half_away
 SHOWN = """
 return JSON.stringify(arguments[0].map((language) => {
 if (language) speak(language);
-// the photograph's numbers are of the captured step: test_photograph.py
-const own = [...document.querySelectorAll('[data-of]')].filter((e) => !e.closest('#model'));
+// the photograph's are in test_photograph.py, those of planted faults in test_faults.py
+const own = [...document.querySelectorAll('[data-of]')].filter((e) => !e.closest('#model, [data-figure="break"]'));
 const shown = own.map((e) => [e.dataset.of, e.dataset.value, e.textContent]);
 const copy = document.querySelector('main').cloneNode(true);
-for (const e of copy.querySelectorAll('[data-of], #model, .choice, .frame, .source, [lang]')) e.remove();
+for (const e of copy.querySelectorAll('[data-of], #model, [data-figure="break"], .choice, .frame, .source, [lang]')) e.remove();
 return [shown, copy.textContent.match(/\\d+\\.\\d+/g) ?? []];
 }));
 """

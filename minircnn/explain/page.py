@@ -16,6 +16,7 @@ from minircnn.base.errors import InputError
 from minircnn.base.files import check_target, write_text
 from minircnn.data.formats.deepfashion2 import DEEPFASHION2_CLASSES
 from minircnn.explain.capture import capture_step
+from minircnn.explain.faults import FAULTS, known_answers
 from minircnn.explain.model_screen import model_data
 from minircnn.explain.photograph import DETECTOR, bundled_scene
 from minircnn.explain.scenario import Scenario, worked_example
@@ -26,7 +27,7 @@ LANGUAGES = ("en", "ko")
 SCRIPTS = (  # in this order
     "kernels", "pooling", "journey", "dom", "state", "map", "arrows", "plot", "screen_heads", "offsets",
     "screen_target", "screen_back", "sums", "bins", "align", "screen_pool", "screen_scatter", "ledger", "screen_box",
-    "screen_prove", "screen_code", "heat", "region", "screen_model", "norms", "strip",
+    "screen_prove", "proof", "screen_break", "screen_code", "heat", "region", "screen_model", "norms", "strip",
 )  # fmt: skip
 CLASSES = {
     "en": ("background", *DEEPFASHION2_CLASSES),
@@ -89,6 +90,8 @@ def page(language: str, scenario: Scenario, shown: dict) -> str:
         "scenario": scenario.as_data(),
         "model": shown,
         "addition": additions(),
+        "faults": [fault.as_data() for fault in FAULTS],
+        "known": known_answers(worked_example()),
         "code": [step.as_data() for step in STEPS],
     }
     return Template(_read(parts / "frame.html")).substitute(

@@ -1,4 +1,4 @@
-"""The steps of the page's screen 8 that belong to one pooling or another: forward and backward through the RoI layer."""
+"""The steps of the page's screen 8 that belong to one pooling or another: through the RoI layer and back."""
 
 from minircnn.explain.source import Step
 

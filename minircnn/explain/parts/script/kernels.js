@@ -7,14 +7,24 @@ function roundHalfAway(value) {
   return value >= 0 ? Math.floor(value + 0.5) : Math.ceil(value - 0.5) + 0; // + 0: no negative zero
 }
 
+/** The rules that a reader may break on screen 7; whoever does not say which has these. */
+const RULES = {
+  round: roundHalfAway,
+  noWinner: -1, // an empty bin's argmax
+  add: (sum, value) => sum + value, // of a cell's gradients
+  average: (labels) => labels.length, // what the box loss is divided by: all sampled RoIs
+  boxes: (offsets) => offsets, // what follows bbox_pred: nothing
+  centre: (offset, mean) => offset - mean, // before it is divided by the spread
+};
+
 /** The corners of a RoI in cells before rounding: the product is float32, as in the kernel. */
 function scaledCorners(roi, scale) {
   return roi.map((corner) => Math.fround(Math.fround(corner) * Math.fround(scale)));
 }
 
 /** The cells that a RoI is snapped to; both ends belong to it, so a size is x2 − x1 + 1, and at least 1. */
-function snapRoi(roi, scale) {
-  const [x1, y1, x2, y2] = scaledCorners(roi, scale).map(roundHalfAway);
+function snapRoi(roi, scale, { round } = RULES) {
+  const [x1, y1, x2, y2] = scaledCorners(roi, scale).map(round);
   return { x1, y1, x2, y2, width: Math.max(x2 - x1 + 1, 1), height: Math.max(y2 - y1 + 1, 1) };
 }
 
@@ -42,11 +52,11 @@ function clamp(value, low, high) {
  * (ph, pw): { ph, pw, h1, h2, w1, w2, value, winner, shares }, winner = h·W + w, or −1 where the bin is empty; all of
  * the bin is the winner's share.
  */
-function roiPoolForward(features, rois, [PH, PW], scale, edges = binEdges) {
+function roiPoolForward(features, rois, [PH, PW], scale, edges = binEdges, rules = RULES) {
   const H = features.length;
   const W = features[0].length;
   return rois.map((roi) => {
-    const cells = snapRoi(roi, scale);
+    const cells = snapRoi(roi, scale, rules);
     const bins = [];
     for (let ph = 0; ph < PH; ph++) {
       const [h1, h2] = edges(cells.y1, cells.height, PH, ph, H);
@@ -62,6 +72,7 @@ function roiPoolForward(features, rois, [PH, PW], scale, edges = binEdges) {
             }
           }
         }
+        if (bin.winner < 0) bin.winner = rules.noWinner;
         const shares = bin.winner < 0 ? [] : [{ row: Math.floor(bin.winner / W), column: bin.winner % W, share: 1 }];
         bins.push({ ...bin, shares });
       }

@@ -7,9 +7,9 @@ const POOLINGS = ["pool", "average", "align"];
 const SAMPLES = 2; // of RoIAlign, along each side of a bin
 
 /** By a name of POOLINGS → for every RoI { cells, bins }; a bin has its `shares`: { row, column, share }. */
-function pool(pooling, features, rois, size, scale) {
+function pool(pooling, features, rois, size, scale, rules = RULES) {
   if (pooling === "align") return rois.map((roi) => alignForward(features, roi, size, scale));
-  const pooled = roiPoolForward(features, rois, size, scale);
+  const pooled = roiPoolForward(features, rois, size, scale, binEdges, rules);
   return pooling === "average" ? pooled.map((each) => averaged(each, features)) : pooled;
 }
 
@@ -117,11 +117,13 @@ function sampleShares(x, y, H, W) {
 }
 
 /** Backward. dpooled [R][PH·PW] → dfeatures [H][W]: each cell gets its share of each bin's gradient, added. */
-function poolBackward(dpooled, pooled, H, W) {
+function poolBackward(dpooled, pooled, H, W, { add } = RULES) {
   const dfeatures = zeros(H, W);
   pooled.forEach(({ bins }, r) => {
     bins.forEach(({ shares }, i) => {
-      for (const { row, column, share } of shares) dfeatures[row][column] += share * dpooled[r][i];
+      for (const { row, column, share } of shares) {
+        dfeatures[row][column] = add(dfeatures[row][column], share * dpooled[r][i]);
+      }
     });
   });
   return dfeatures;

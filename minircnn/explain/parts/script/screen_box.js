@@ -13,12 +13,13 @@ figure("stairs", ({ scenario, roi, left }, found) => {
   const here = left ?? rois[roi][0] * scale;
   const lossAt = (x1) => {
     const moved = [x1 / scale, ...rois[roi].slice(1)];
-    const [classLoss, boxLoss] = losses({ ...scenario, rois: replaced(rois, roi, moved) }, found.targets);
+    const [own] = pool(scenario.pooling, scenario.features, [moved], scenario.outputSize, scale);
+    const [classLoss, boxLoss] = lossesOf(scenario, replaced(found.pooled, roi, own), found.targets);
     return classLoss + boxLoss;
   };
   const exact = scenario.pooling === "align";
   const range = [-BEYOND, Math.max(x2, 0)];
-  const points = ramp(...range, 240).map((x) => [x, lossAt(x)]);
+  const points = exact ? ramp(...range, 120).map((x) => [x, lossAt(x)]) : stairsOf(range, lossAt);
   const values = points.map(([, y]) => y);
   const bounds = [Math.min(...values) - 0.05, Math.max(...values) + 0.05];
   const [low, high] = [lossAt(here - SIDE), lossAt(here + SIDE)];
@@ -82,6 +83,20 @@ figure("stairs", ({ scenario, roi, left }, found) => {
   ];
 });
 
+/** Between two rounding edges the loss is one number: a step. */
+function stairsOf([low, high], lossAt) {
+  const first = Math.floor(low + 0.5) + 0.5;
+  const edges = Array.from({ length: Math.max(0, Math.ceil(high - first)) }, (_, i) => first + i);
+  const ends = [low, ...edges.filter((edge) => low < edge && edge < high), high];
+  return ends.slice(1).flatMap((end, i) => {
+    const loss = lossAt((ends[i] + end) / 2);
+    return [
+      [ends[i], loss],
+      [end, loss],
+    ];
+  });
+}
+
 /** RoIAlign: the slope by nudging, the gradient that `backward_to_rois` gives all four coordinates, and who takes it. */
 function coordinates(scenario, found, r, here) {
   const { rois, scale } = scenario;
@@ -126,10 +141,10 @@ function slopeOfSide(scenario, found, r, here) {
 }
 
 /** The two output layers after `steps` of plain SGD on both losses; the layers below are held. */
-function trained(scenario, steps) {
+function trained(scenario, steps, rules = RULES) {
   let now = scenario;
   for (let step = 0; step < steps; step++) {
-    const { h7, dclsScore, dbboxPred } = journey(now);
+    const { h7, dclsScore, dbboxPred } = journey(now, null, rules);
     const weights = { ...now.weights };
     const biases = { ...now.biases };
     for (const [name, dy] of [

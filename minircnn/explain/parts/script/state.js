@@ -25,6 +25,7 @@ const state = {
   nudged: 1e-3,
   left: null, // where the left edge of the RoI stands on screen 6; null where the RoI is
   tied: true,
+  fault: "none", // that is planted
   steps: 0,
   code: 0,
   region: DATA.model.first, // which RoI of the photograph is looked at
