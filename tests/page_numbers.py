@@ -254,6 +254,49 @@ class PageNumbers:
     def _both_sum(self):
         return self.f["both.dfeatures"].sum()
 
+    # One number along its strongest path.
+    def path(self, r: int) -> tuple[float, ...]:
+        return self._once(("path", r), lambda: self._strongest(r))
+
+    def _strongest(self, r: int) -> tuple[float, ...]:
+        """What is sent, and what of it arrives at fc7, fc6, the bin and the cell, where the product is largest."""
+        column = 4 * self.s.labels[r]
+        weights, open6, open7 = self.s.weights, self.f["z6"][r] > 0, self.f["z7"][r] > 0
+        into7 = weights["bbox_pred"][:, column] * open7  # (fc7,)
+        into6 = weights["fc7"] * into7 * open6[:, None]  # (fc6, fc7)
+        into_bins = weights["fc6"][:, :, None] * into6  # (bins, fc6, fc7)
+        share = np.array([self.shares(r, b).max() for b in range(self.PH * self.PW)])
+        carried = into_bins * share[:, None, None]
+        b, v, u = np.unravel_index(abs(carried).argmax(), carried.shape)
+        sent = self.f["dbbox_pred"][r, column]
+        return sent, sent * into7[u], sent * into6[v, u], sent * into_bins[b, v, u], sent * carried[b, v, u]
+
+    def _path_sent(self, r):
+        return self.path(r)[0]
+
+    def _path_fc7(self, r):
+        return self.path(r)[1]
+
+    def _path_fc6(self, r):
+        return self.path(r)[2]
+
+    def _path_bin(self, r):
+        return self.path(r)[3]
+
+    def _path_cell(self, r):
+        return self.path(r)[4]
+
+    def _path_nothing(self):
+        return 0
+
+    def _path_tx(self, r, row, column):
+        """All that tx brings to a cell: its column alone, through the transposed weights and the gates."""
+        own = 4 * self.s.labels[r]
+        weights = self.s.weights
+        dz7 = self.f["dbbox_pred"][r, own] * weights["bbox_pred"][:, own] * (self.f["z7"][r] > 0)
+        dbins = weights["fc6"] @ (weights["fc7"] @ dz7 * (self.f["z6"][r] > 0))
+        return sum(d * self.shares(r, b)[row, column] for b, d in enumerate(dbins))
+
     # What moves, and what does not.
     def _left(self):
         return self.left

@@ -23,8 +23,9 @@ if (language) speak(language);
 // the photograph's are in test_photograph.py, those of planted faults in test_faults.py
 const own = [...document.querySelectorAll('[data-of]')].filter((e) => !e.closest('#model, [data-figure="break"]'));
 const shown = own.map((e) => [e.dataset.of, e.dataset.value, e.textContent]);
+const no = '[data-of], #model, [data-figure="break"], .choice, .frame, .source, [lang]';
 const copy = document.querySelector('main').cloneNode(true);
-for (const e of copy.querySelectorAll('[data-of], #model, [data-figure="break"], .choice, .frame, .source, [lang]')) e.remove();
+for (const e of copy.querySelectorAll(no)) e.remove();
 return [shown, copy.textContent.match(/\\d+\\.\\d+/g) ?? []];
 }));
 """
@@ -143,7 +144,17 @@ def test_every_number_is_the_kernels(page):
     for pooling in reversed(POOLINGS):
         scenario = replace(worked_example(), pooling=pooling)
         expected = PageNumbers(scenario, left=1.3, sample=(4.85, 0.2))
-        change(page, scenario=scenario.as_data(), left=1.3, roi=0, steps=0, bin=3, sample=[4.85, 0.2], disjoint=False)
+        change(
+            page,
+            scenario=scenario.as_data(),
+            left=1.3,
+            roi=0,
+            steps=0,
+            bin=3,
+            answers=["shown"] * 8,
+            sample=[4.85, 0.2],
+            disjoint=False,
+        )
         seen |= check_in_both_languages(page, expected)
         steps = [step for step in STEPS if pooling in (step.poolings or (pooling,))]
         for code in range(len(steps)):
@@ -168,6 +179,7 @@ def test_every_number_is_the_kernels(page):
         "tie",
         "backward_of",
         "sample_shares",
+        "strongest",
     }  # helpers: each other kind was on the page
     assert len(seen) > 900
 
@@ -183,7 +195,7 @@ def test_every_number_of_random_scenarios_is_the_kernels(page, seed, scenarios):
         left = float(rng.integers(-4, 20) / 4 + 0.1)
         sample = [float(rng.integers(20 * (size - 1)) / 20) for size in scenario.features.shape[::-1]]
         change(page, scenario=scenario.as_data(), roi=roi, sent=sent, tick=ticks if number % 2 else ticks // 2,
-               sample=sample, bin=int(rng.integers(ticks // len(scenario.rois))),
+               answers=["shown"] * (number % 9), sample=sample, bin=int(rng.integers(ticks // len(scenario.rois))),
                cell=[row, column], left=left, steps=number % 7, disjoint=number % 3 == 0, nudged=0.001,
                code=number % 14, sum={"layer": ["dh7", "dh6", "dpooled"][number % 3], "i": 1},
                output={"kind": ["box", "class"][number % 2], "column": number % 14})  # fmt: skip
@@ -206,6 +218,34 @@ def test_every_number_of_random_scenarios_is_the_kernels(page, seed, scenarios):
         left = float(after.rois[chosen, 0] * after.spatial_scale) if kept is None else left
         check(page, PageNumbers(after, left=left, **own), ["en", "ko"][number % 2])
     assert dragged > scenarios // 2
+
+
+def test_one_number_is_asked_for_before_it_is_shown(page):
+    from selenium.webdriver import Keys
+
+    expected = PageNumbers(worked_example(), left=1.0)
+    asked = '[data-figure="path"] [data-field="answer"]'
+    kinds = ["sent", "fc7", "fc7", "nothing", "fc6", "fc6", "bin", "cell"]
+    for number, kind in enumerate(kinds):
+        answer = expected["path.nothing" if kind == "nothing" else f"path.{kind} 0"]
+        assert len(page.find_elements("css selector", '[data-figure="path"] .told')) == number
+        if number == 5:  # or it is shown
+            page.execute_script("""document.querySelector('[data-figure="path"] .asked button').click()""")
+            continue
+        field = page.find_element("css selector", asked)
+        assert number in (0, 6) or field == page.switch_to.active_element
+        field.send_keys(f"{answer + 0.01:.4f}", Keys.ENTER)
+        assert page.execute_script("return [state.answers.length, state.tries]") == [number, 1]
+        assert page.find_element("css selector", '[data-figure="path"] .asked span').text
+        field.clear()
+        field.send_keys(f"{answer:.4f}".replace("-", "−"), Keys.ENTER)
+        check(page, expected)
+    assert page.execute_script("return state.answers") == ["right"] * 5 + ["shown"] + ["right"] * 2
+    whole = page.find_element("css selector", '[data-figure="path"] .note').text
+    assert f"{expected['both.dfeatures 2 3']:.4f}" in whole
+    assert (expected["path.sent 0"], expected["path.cell 0"]) == pytest.approx((-1 / 3, 0.04))
+    page.execute_script("""document.querySelector('[data-figure="path"] .again').click()""")
+    assert page.find_elements("css selector", '[data-figure="path"] .told') == []
 
 
 def test_one_sample_is_shared_out_among_four_cells(page):

@@ -21,6 +21,8 @@ const state = {
   sample: [1.3, 2.6], // x, y of the one that is dragged
   tick: 0,
   playing: false,
+  answers: [], // on the path of one number: "right" or "shown"
+  tries: 0, // wrong answers to the question that is asked
   cell: [2, 3], // the cell that is watched
   nudged: 1e-3,
   left: null, // where the left edge of the RoI stands on screen 6; null where the RoI is
