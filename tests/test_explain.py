@@ -89,7 +89,7 @@ def test_the_worked_example_shows_what_the_page_speaks_of(example, found):
 
 
 def test_the_answers_on_paper_are_the_kernels(found):
-    text = (PARTS / "screens" / "10_on_paper.html").read_text(encoding="utf-8")
+    text = (PARTS / "screens" / "11_on_paper.html").read_text(encoding="utf-8")
 
     def written(value: float) -> str:
         return f"{value:.4f}".replace("-", "− ")
@@ -97,7 +97,7 @@ def test_the_answers_on_paper_are_the_kernels(found):
     first, second, third, fourth = found["both.dpooled"][0].reshape(-1)
     sum_of_a = f"{first:.4f} + {second:.4f} {written(third)} {written(fourth)}"
     for language in ("en", "ko"):
-        (block,) = re.findall(rf'<div lang="{language}">(.*?)</div>', text, re.DOTALL)
+        (block,) = re.findall(rf'<div lang="{language}" data-rove="move">(.*?)</div>', text, re.DOTALL)
         assert sum_of_a in block
         assert f"+ {found['both.dpooled'][1, 0, 0]:.4f}" in block
         assert f"<b>{found['both.dfeatures'][2, 3]:.4f}</b>" in block

@@ -25,10 +25,10 @@ from minircnn.explain.steps import STEPS
 
 LANGUAGES = ("en", "ko")
 SCRIPTS = (  # in this order
-    "kernels", "pooling", "journey", "dom", "state", "map", "arrows", "plot", "screen_heads", "offsets",
+    "kernels", "pooling", "journey", "dom", "rove", "state", "map", "arrows", "plot", "screen_heads", "offsets",
     "screen_target", "screen_back", "sums", "bins", "align", "screen_pool", "screen_scatter", "ledger", "path",
     "screen_path", "screen_box", "screen_prove", "proof", "screen_break", "screen_code", "heat", "region",
-    "screen_model", "norms", "strip",
+    "screen_model", "norms", "systems", "strip", "print",
 )  # fmt: skip
 CLASSES = {
     "en": ("background", *DEEPFASHION2_CLASSES),

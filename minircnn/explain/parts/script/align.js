@@ -118,6 +118,7 @@ function oneSample(features, [x, y]) {
         words("sample.drag"),
         [at(x), at(y)],
         moveTo,
+        true,
         h("circle", { class: "corner roi0", cx: at(x), cy: at(y), r: 6 }),
       ),
     ],

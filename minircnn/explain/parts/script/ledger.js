@@ -37,7 +37,7 @@ function codeLine(current, pooling) {
   };
   return h(
     "pre",
-    { class: "line", tabindex: 0, "aria-label": words("code") },
+    { class: "line" },
     `${line.file}:${line.number}\n`,
     h("code", {}, line.text),
     given.length > 0 ? `\n# ${numbers()}` : "\n#",

@@ -13,15 +13,15 @@ function at(coordinate) {
 
 /**
  * The grid: `cell(row, column)` gives { text, style, attributes } of each. `above` is drawn over it, and `boxes`, which
- * `dragBox` takes, with their sides under the numbers, so that no dash runs through a digit.
+ * `dragBox` takes, with their sides under the numbers, so that no dash runs through a digit. `group`: attributes of it.
  */
-function gridOf(H, W, { label, cell, below = [], boxes = [], above = [], edge = EDGE, baseline = 18 }) {
+function gridOf(H, W, { label, cell, below = [], boxes = [], above = [], edge = EDGE, baseline = 18, group = {} }) {
   const box = [-edge, -edge, W * CELL + 2 * edge, H * CELL + 2 * edge];
   const rows = Array.from({ length: H }, (_, row) => row);
   const columns = Array.from({ length: W }, (_, column) => column);
   return h(
     "svg",
-    { class: "map", viewBox: box.join(" "), role: "group", "aria-label": label },
+    { class: "map", viewBox: box.join(" "), role: "group", "aria-label": label, ...group },
     h(
       "g",
       { class: "ruler", "aria-hidden": "true" },
@@ -52,7 +52,7 @@ function gridOf(H, W, { label, cell, below = [], boxes = [], above = [], edge = 
       {},
       rows.map((row) =>
         columns.map((column) => {
-          const { text = null, textStyle = "" } = cell(row, column);
+          const { text = null, textStyle = "", style = "", attributes = {} } = cell(row, column);
           const place = { class: `value ${textStyle}`, x: at(column), y: at(row) + baseline };
           const value = text ? text(place) : h("text", place);
           const wide = textStyle ? 0 : 9 * value.children.join("").length; // gradients stand on their cell's colour
@@ -92,7 +92,7 @@ function outlineOf({ box, scale, style }) {
 }
 
 /** What a box in image pixels is dragged by: a tag to move it, a corner to stretch it. */
-function dragBox({ name, label, box, scale, size: [H, W], style, onmove }) {
+function dragBox({ name, label, box, scale, size: [H, W], style, onmove, reachable = true }) {
   const cells = box.map((corner) => corner * scale);
   const [x1, y1, x2, y2] = cells.map(at);
   const limits = [-BEYOND, -BEYOND, W - 1 + BEYOND, H - 1 + BEYOND];
@@ -106,6 +106,7 @@ function dragBox({ name, label, box, scale, size: [H, W], style, onmove }) {
       words("drag.move", { name: label }),
       [x1 - 11, y1 - 11],
       moved,
+      reachable,
       h("rect", { class: "tag", x: x1 - 22, y: y1 - 22, width: 22, height: 22, rx: 4 }),
       h("text", { class: "tag-name", x: x1 - 11, y: y1 - 6 }, label),
     ),
@@ -114,18 +115,19 @@ function dragBox({ name, label, box, scale, size: [H, W], style, onmove }) {
       words("drag.size", { name: label }),
       [x2 + 9, y2 - 2],
       stretched,
+      false,
       h("circle", { class: "corner", cx: x2 + 9, cy: y2 - 2, r: 7.5 }),
     ),
   );
 }
 
 /** What can be dragged; `onmove(dx, dy)` is called with steps of whole quarters of a cell. */
-function handle(name, label, [x, y], onmove, ...shapes) {
+function handle(name, label, [x, y], onmove, reachable, ...shapes) {
   return h(
     "g",
     {
       class: "handle",
-      tabindex: 0,
+      tabindex: reachable ? 0 : -1, // the tab key comes to one of a map's handles, Enter goes on to the next
       role: "button",
       "aria-label": label,
       "data-handle": name,
@@ -140,6 +142,12 @@ function handle(name, label, [x, y], onmove, ...shapes) {
 }
 
 function keyDrag(event, onmove) {
+  if (event.key === "Enter") {
+    const handles = [...event.currentTarget.ownerSVGElement.querySelectorAll(".handle")];
+    event.preventDefault();
+    handles[(handles.indexOf(event.currentTarget) + 1) % handles.length].focus();
+    return;
+  }
   const step = event.shiftKey ? 1 : SMALLEST;
   const ways = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
   if (!ways[event.key]) return;

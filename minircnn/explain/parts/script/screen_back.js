@@ -4,7 +4,7 @@
 figure("back", ({ scenario, roi, sent, sum }, found) => {
   const R = scenario.rois.length;
   return [
-    h("div", { class: "row" }, roiChoice(), sentChoice(), startAgain()),
+    h("div", { class: "row" }, roiChoice(), sentChoice()),
     h(
       "div",
       { class: "columns heads-back" },
@@ -16,7 +16,7 @@ figure("back", ({ scenario, roi, sent, sum }, found) => {
       ),
       h(
         "div",
-        {},
+        { "data-rove": "choose" },
         h("h3", {}, words("back.fc7")),
         meeting(found, roi, sent, sum),
         h("h3", {}, words("back.fc6")),

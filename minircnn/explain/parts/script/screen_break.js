@@ -48,7 +48,7 @@ function exactNumber(of, value) {
 function lines({ file, number, right, wrong }) {
   return h(
     "pre",
-    { class: "line difference", tabindex: 0, "aria-label": words("code") },
+    { class: "line difference" },
     `${file}:${number}\n`,
     h("del", {}, `− ${right}`),
     "\n",

@@ -51,7 +51,7 @@ figure("code", ({ scenario, code: wanted, language, roi, sent }, found) => {
     h("p", { class: "soft" }, h("code", {}, `${file}:${lit[0]}`)),
     h(
       "pre",
-      { class: "source", tabindex: 0, "aria-label": file },
+      { class: "source" },
       lines.map((line, i) =>
         h(
           "span",

@@ -20,7 +20,6 @@ figure("heads", ({ scenario, roi, output, reluOnBoxes }, found) => {
         reluOnBoxes,
         (value) => change({ reluOnBoxes: value }),
       ),
-      startAgain(),
     ),
     h(
       "div",

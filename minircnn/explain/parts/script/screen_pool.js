@@ -30,6 +30,7 @@ figure("pool", ({ scenario, roi, disjoint, bin: chosen, sample }, found) => {
       scale,
       size: [H, W],
       style: `roi${r % 3}${r === roi ? " chosen" : ""}`,
+      reachable: r === roi,
       onmove: (moved) => change({ roi: r, scenario: { ...scenario, rois: replaced(scenario.rois, r, moved) } }),
     })),
     above: pooling === "align" ? placesOf(bins, one, style) : [],
@@ -42,7 +43,6 @@ figure("pool", ({ scenario, roi, disjoint, bin: chosen, sample }, found) => {
       poolingChoice(),
       scaleChoice(scenario),
       pooling === "pool" ? edgesChoice(disjoint) : null,
-      startAgain(),
     ),
     h(
       "div",
@@ -131,6 +131,7 @@ function pooledCells(bins, PW, r, disjoint, chosen) {
             class: "pooled",
             "data-place": `pooled ${i}`,
             "aria-pressed": String(i === chosen),
+            ...item(i === chosen),
             onclick: () => change({ bin: i }),
           },
           value(bin, i),
@@ -142,7 +143,7 @@ function pooledCells(bins, PW, r, disjoint, chosen) {
       "div",
       { class: `sender roi${r % 3}` },
       h("b", {}, `pooled[${r}]`),
-      h("div", { class: "bins", style: `--columns: ${PW}` }, bins.map(cell)),
+      h("div", { class: "bins", style: `--columns: ${PW}`, "data-rove": "choose" }, bins.map(cell)),
     ),
   );
 }

@@ -38,7 +38,6 @@ figure("nudge", ({ scenario, sent, cell, nudged }, found) => {
         nudged,
         (value) => change({ nudged: value }),
       ),
-      startAgain(),
     ),
     h(
       "div",

@@ -13,9 +13,12 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
   for (const { row, column, amount } of done.flatMap(({ given }) => given)) totals[row][column] += amount;
   const wins = new Set(ticks.flatMap(({ given }) => given).map(({ row, column }) => row * W + column));
   const reached = new Set(done.flatMap(({ given }) => given).map(({ row, column }) => row * W + column));
+  const own = cell[0] * W + cell[1];
+  const entry = wins.has(own) ? own : Math.min(...wins); // where the tab key comes to
   const most = Math.max(1e-12, ...found.back[sent].dfeatures.flat().map(Math.abs));
   const map = gridOf(H, W, {
     label: words("map.gradient"),
+    group: { "data-rove": "move" },
     cell: (row, column) => {
       const won = wins.has(row * W + column);
       const touched = reached.has(row * W + column);
@@ -24,7 +27,7 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
         style: won ? `pick ${touched ? shade(value) : ""}` : "never",
         attributes: {
           ...(touched ? { style: `--share: ${Math.min(1, Math.abs(value) / most).toFixed(3)}` } : {}),
-          ...(won ? chooses(row, column) : {}),
+          ...(won ? chooses(row, column, row * W + column === entry) : {}),
         },
         textStyle: "gradient",
         text: touched ? (place) => svgNumber(`total ${sent} ${tick} ${row} ${column}`, value, place, 4) : null,
@@ -37,6 +40,7 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
       scale,
       size: [H, W],
       style: `roi${r % 3}${current?.r === r ? " chosen" : ""}`,
+      reachable: r === state.roi,
       onmove: (moved) => changeScenario({ rois: replaced(state.scenario.rois, r, moved) }),
     })),
     above: [
@@ -45,7 +49,7 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
     ],
   });
   return [
-    h("div", { class: "row" }, sentChoice(), poolingChoice(), startAgain()),
+    h("div", { class: "row" }, sentChoice(), poolingChoice()),
     h(
       "div",
       { class: "columns" },
@@ -78,10 +82,10 @@ function shade(value) {
 }
 
 /** A cell that can be chosen, to see its ledger. */
-function chooses(row, column) {
+function chooses(row, column, reached) {
   const choose = () => change({ cell: [row, column] });
   return {
-    tabindex: 0,
+    ...item(reached),
     role: "button",
     "aria-label": words("ledger", { cell: `(${row}, ${column})` }),
     onclick: choose,
@@ -113,7 +117,7 @@ function flight({ r, index, given, value }, tick) {
 function sources(ticks, tick, { rois, outputSize: [PH, PW] }) {
   return h(
     "div",
-    { class: "sources" },
+    { class: "sources", "data-rove": "move" },
     rois.map((_, r) =>
       h(
         "div",
@@ -131,6 +135,7 @@ function sources(ticks, tick, { rois, outputSize: [PH, PW] }) {
               {
                 type: "button",
                 class: style,
+                ...item(index === Math.max(tick - 1, 0)),
                 "data-place": `source ${index}`,
                 onclick: () => change({ tick: index + 1, playing: false }),
                 "aria-label": `${signed(each.value, 4)}: ${words("scatter.goto", { name: roiName(r), bin })}`,
@@ -152,10 +157,16 @@ function stepper(tick, last, playing) {
   const go = (to) => change({ tick: clamp(to, 0, last), playing: false });
   return h(
     "div",
-    { class: "stepper" },
+    { class: "stepper", "data-rove": "move" },
     h(
       "button",
-      { type: "button", onclick: () => go(tick - 1), disabled: tick === 0, "aria-label": words("back") },
+      {
+        type: "button",
+        ...item(false),
+        onclick: () => go(tick - 1),
+        disabled: tick === 0,
+        "aria-label": words("back"),
+      },
       "◀",
     ),
     h(
@@ -163,13 +174,20 @@ function stepper(tick, last, playing) {
       {
         type: "button",
         class: "play",
+        ...item(tick === last),
         onclick: () => (playing ? change({ playing: false }) : play(last)),
       },
       words(playing ? "pause" : "play"),
     ),
     h(
       "button",
-      { type: "button", onclick: () => go(tick + 1), disabled: tick === last, "aria-label": words("next") },
+      {
+        type: "button",
+        ...item(tick < last),
+        onclick: () => go(tick + 1),
+        disabled: tick === last,
+        "aria-label": words("next"),
+      },
       "▶",
     ),
     h("input", {

@@ -17,7 +17,6 @@ figure("target", ({ scenario, roi, tried, average }, found) => {
         label === 0,
         (background) => setBackground(scenario, roi, background),
       ),
-      startAgain(),
     ),
     h(
       "div",
@@ -60,6 +59,7 @@ function field(scenario, found, r) {
               scale,
               size,
               style: "truth chosen",
+              reachable: false,
               onmove: (moved) => changeScenario({ truth: replaced(state.scenario.truth, r, moved) }),
             },
           ]

@@ -27,6 +27,7 @@ const state = {
   nudged: 1e-3,
   left: null, // where the left edge of the RoI stands on screen 6; null where the RoI is
   tied: true,
+  system: "fast", // whose strip stands at the top
   fault: "none", // that is planted
   steps: 0,
   code: 0,
@@ -71,11 +72,15 @@ function replaced(list, index, entry) {
 }
 
 function redraw() {
-  for (const { name, draw } of screens) {
-    for (const root of document.querySelectorAll(`[data-figure="${name}"]`))
-      patch(root, h("div", {}, draw(state, found)).children);
-  }
+  for (const { name } of screens) drawScreen(name);
   for (const then of afterRedraw) then();
+}
+
+function drawScreen(name) {
+  const { draw } = screens.find((each) => each.name === name);
+  for (const root of document.querySelectorAll(`[data-figure="${name}"]`)) {
+    patch(root, h("div", {}, draw(state, found)).children);
+  }
 }
 
 /** Words in the page's language; {name} is filled in. */
@@ -96,15 +101,17 @@ function roiName(r) {
 function choice(label, options, chosen, onchoose) {
   return h(
     "div",
-    { class: "choice", role: "group", "aria-label": label },
-    h("span", { class: "soft" }, label),
+    { class: "choice", role: "radiogroup", "aria-label": label, "data-rove": "choose" },
+    h("span", { class: "soft", "aria-hidden": "true" }, label),
     options.map(({ value, text, style }) =>
       h(
         "button",
         {
           type: "button",
           class: style ?? "",
-          "aria-pressed": String(value === chosen),
+          role: "radio",
+          "aria-checked": String(value === chosen),
+          ...item(value === chosen),
           onclick: () => onchoose(value),
         },
         text,
@@ -128,6 +135,7 @@ function sentChoice() {
 /** Back to the built-in example. Always there, so that nothing jumps when a drag begins. */
 function startAgain() {
   const disabled = JSON.stringify(state.scenario) === JSON.stringify(DATA.scenario);
+  const attributes = { type: "button", class: "again", disabled, "aria-label": words("again") };
   const again = () => change({ scenario: structuredClone(DATA.scenario) });
-  return h("button", { type: "button", class: "again", disabled, onclick: again }, `↺ ${words("again")}`);
+  return h("button", { ...attributes, onclick: again }, "↺ ", h("span", {}, words("again")));
 }

@@ -10,6 +10,7 @@ function sumButton(layer, i, of, value, sum) {
       type: "button",
       class: "sum-button",
       "aria-pressed": String(chosen),
+      ...item(chosen),
       "data-sum": `${layer} ${i}`,
       onclick: () => change({ sum: { layer, i } }),
     },
