@@ -162,6 +162,7 @@ function startDrag(event) {
   let last = svgPoint(svg, event);
   element.focus({ preventScroll: true });
   element.setPointerCapture(event.pointerId);
+  drag(true);
   event.preventDefault();
   element.onpointermove = (move) => {
     const now = svgPoint(svg, move);
@@ -172,6 +173,7 @@ function startDrag(event) {
   };
   element.onpointerup = element.onpointercancel = () => {
     element.onpointermove = element.onpointerup = element.onpointercancel = null;
+    drag(false);
   };
 }
 

@@ -10,13 +10,18 @@ addEventListener("beforeprint", () => {
   beforePaper = { state: { tick, answers, playing }, open };
   for (const details of document.querySelectorAll("details")) details.open = true;
   document.documentElement.classList.add("on-paper"); // the measures of paper, so that arrows end where they will
-  change({ tick: ticksOf(state.scenario), answers: Array.from({ length: 8 }, () => "shown"), playing: false });
+  change({
+    tick: ticksOf(state.scenario),
+    answers: Array.from({ length: 8 }, () => "shown"),
+    playing: false,
+    paper: true,
+  });
 });
 
 addEventListener("afterprint", () => {
   if (!beforePaper) return;
   document.documentElement.classList.remove("on-paper");
   for (const details of document.querySelectorAll("details")) details.open = beforePaper.open.includes(details);
-  change(beforePaper.state);
+  change({ ...beforePaper.state, paper: false });
   beforePaper = null;
 });

@@ -167,6 +167,6 @@ function everyRegion(model) {
     "details",
     { class: "every" },
     h("summary", {}, words("model.every", { rois: model.rois.length })),
-    table("sum", null, heads, rows),
+    h("div", {}, table("sum", null, heads, rows)),
   );
 }

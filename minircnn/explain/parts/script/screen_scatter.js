@@ -56,13 +56,7 @@ figure("scatter", ({ scenario, sent, cell, tick, playing }, found) => {
       h(
         "figure",
         { class: "wide" },
-        h(
-          "div",
-          { class: "flight" },
-          map,
-          sources(ticks, tick, scenario),
-          overlay(current ? flight(current, tick) : []),
-        ),
+        h("div", { class: "flight" }, map, sources(ticks, tick, scenario), overlay(flights(ticks, tick))),
         stepper(tick, ticks.length, playing),
         h("figcaption", {}, words("scatter.caption")),
       ),
@@ -100,6 +94,12 @@ function chooses(row, column, reached) {
 function binRect({ r, bin }, pooling) {
   const style = `bin lit roi${r % 3}`;
   return pooling === "align" ? lyingAt(bin, style) : cellsRect(bin, style, 3);
+}
+
+/** The arrow of this tick; on paper those of all. */
+function flights(ticks, tick) {
+  if (state.paper) return ticks.flatMap((each) => flight(each, 0).map((arrow) => ({ ...arrow, flies: undefined })));
+  return tick > 0 ? flight(ticks[tick - 1], tick) : [];
 }
 
 /** The arrows of this tick, from the pooled gradient to the cells that the bin was read from; a lone number flies. */

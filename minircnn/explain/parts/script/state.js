@@ -21,6 +21,7 @@ const state = {
   sample: [1.3, 2.6], // x, y of the one that is dragged
   tick: 0,
   playing: false,
+  paper: false, // whether all is drawn for paper
   answers: [], // on the path of one number: "right" or "shown"
   tries: 0, // wrong answers to the question that is asked
   cell: [2, 3], // the cell that is watched
@@ -79,8 +80,22 @@ function redraw() {
 function drawScreen(name) {
   const { draw } = screens.find((each) => each.name === name);
   for (const root of document.querySelectorAll(`[data-figure="${name}"]`)) {
-    patch(root, h("div", {}, draw(state, found)).children);
+    if (!dragging || isInSight(root)) patch(root, h("div", {}, draw(state, found)).children);
   }
+}
+
+let dragging = false; // while a pointer moves a box, what is out of sight waits until it is let go
+
+/** Whether a reader may see any of an element. */
+function isInSight(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom > -innerHeight / 4 && top < 1.25 * innerHeight;
+}
+
+/** A pointer takes hold of something, or lets go of it. */
+function drag(begins) {
+  dragging = begins;
+  if (!begins) redraw();
 }
 
 /** Words in the page's language; {name} is filled in. */
