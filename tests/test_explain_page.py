@@ -312,6 +312,14 @@ def test_a_cell_gets_another_value_and_the_example_comes_back(page):
     check(page, PageNumbers(worked_example(), left=1.0))
 
 
+def test_every_choice_shows_what_is_chosen_from_the_beginning(page):
+    shown = page.execute_script("return [...document.querySelectorAll('select')].map((e) => [e.dataset.field, e.value])")
+    first = str(page.execute_script("return DATA.model.first"))
+    assert shown == [["system", "fast"], ["label", "5"], ["code", "0"], ["region", first]]
+    for group in page.find_elements("css selector", "[role=radiogroup]"):
+        assert len(group.find_elements("css selector", "[aria-checked=true]")) == 1
+
+
 def test_its_language_is_chosen(page):
     for language, title in (
         ("ko", "박스 손실의 그래디언트가 거슬러 올라가는 길"),

@@ -38,6 +38,7 @@ function patch(parent, wanted) {
     }
     setAttributes(element, want.attributes);
     patch(element, want.children);
+    if (want.tag === "select") element.value = want.attributes.value; // now that its options are there
   });
   while (parent.childNodes.length > wanted.length) parent.lastChild.remove();
 }

@@ -167,6 +167,13 @@ function everyRegion(model) {
     "details",
     { class: "every" },
     h("summary", {}, words("model.every", { rois: model.rois.length })),
-    h("div", {}, table("sum", null, heads, rows)),
+    h(
+      "div",
+      { class: "quarters" },
+      [0, 1, 2, 3].map((quarter) => {
+        const own = rows.slice(Math.ceil((quarter * rows.length) / 4), Math.ceil(((quarter + 1) * rows.length) / 4));
+        return own.length ? table("sum", null, heads, own) : null;
+      }),
+    ),
   );
 }
