@@ -222,15 +222,24 @@ def test_without_pytorch_the_site_shows_its_example_and_does_not_run_it(monkeypa
 
 
 @pytest.mark.parametrize(
-    ("program", "folder"), [("road_pictures", "road"), ("derivation_pictures", "backward/pictures")]
+    ("programs", "folder"),
+    [(["road_pictures"], "road"), (["derivation_pictures", "network_pictures"], "backward/pictures")],
 )
-def test_pictures_are_what_their_program_draws(program, folder):
+def test_pictures_are_what_their_program_draws(programs, folder):
     """By `python docs/PROGRAM.py`."""
-    specification = importlib.util.spec_from_file_location(program, DOCS / f"{program}.py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[program] = module  # where its dataclasses look for it
-    specification.loader.exec_module(module)
-    drawn = module.pictures()
+    drawn = {}
+    for program in programs:
+        specification = importlib.util.spec_from_file_location(program, DOCS / f"{program}.py")
+        module = importlib.util.module_from_spec(specification)
+        sys.modules[program] = module  # where its dataclasses look for it, and the next program
+        specification.loader.exec_module(module)
+        drawn |= module.pictures()
     assert {path.name for path in (DOCS / folder).glob("*.svg")} == set(drawn)
     for file, content in drawn.items():
         assert (DOCS / folder / file).read_text(encoding="utf-8") == content, file
+
+
+def test_every_derivation_has_a_picture():
+    for path in (DOCS / "backward").glob("*.md"):
+        if path.name != "index.md":
+            assert f"pictures/{path.stem}.svg" in path.read_text(encoding="utf-8"), path.name

@@ -313,7 +313,9 @@ def test_a_cell_gets_another_value_and_the_example_comes_back(page):
 
 
 def test_every_choice_shows_what_is_chosen_from_the_beginning(page):
-    shown = page.execute_script("return [...document.querySelectorAll('select')].map((e) => [e.dataset.field, e.value])")
+    shown = page.execute_script(
+        "return [...document.querySelectorAll('select')].map((e) => [e.dataset.field, e.value])"
+    )
     first = str(page.execute_script("return DATA.model.first"))
     assert shown == [["system", "fast"], ["label", "5"], ["code", "0"], ["region", first]]
     for group in page.find_elements("css selector", "[role=radiogroup]"):
