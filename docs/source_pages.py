@@ -37,7 +37,8 @@ def source_pages(app):
     for path in source_files():
         code = highlight((ROOT / path).read_text(encoding="utf-8"), PythonLexer(), FORMAT)
         code = re.sub(r'((?:id|name|href)="#?L)-(\d+")', r"\1\2", code)  # anchors as on GitHub: L40, not L-40
-        yield f"source/{path}", {"title": path, "body": f"<h1>{path.replace('/', '/<wbr>')}</h1>\n{code}"}, "page.html"
+        body = f'<h1>{path.replace("/", "/<wbr>")}</h1>\n<div class="source-file">{code}</div>'
+        yield f"source/{path}", {"title": path, "body": body}, "page.html"
 
 
 def mark_links(app, docname, source):

@@ -87,7 +87,7 @@ def smooth_l1(
     ----------
     bbox_pred : (R, 4(K+1)) float, four offsets per class, background's slot included; or (R, 4), the same four for all
     bbox_targets : (R, 4) float, tx, ty, tw, th; not read where the label is 0
-    labels : (R,) int
+    labels : (R,) int; or, where the four are the same for all, (R,) bool, which RoIs are foreground: `labels > 0`
     sigma : float
         The quadratic part reaches to d = ±1/σ²: 1 for Fast R-CNN, 3 for the region proposal network.
 
@@ -108,6 +108,8 @@ def smooth_l1(
         raise ValueError(f"{owner}: bbox_pred should have 4(K+1) columns, four for each class, or 4, not {columns}")
     if not 0 < sigma < math.inf:
         raise ValueError(f"{owner}: sigma should be above 0, not {sigma}")
+    if columns == 4 and labels.dtype == bool:
+        labels = labels.astype(np.int64)
     _check_labels(owner, labels, R, columns // 4 if columns > 4 else 2**31)
     check_shape(owner, "bbox_targets", bbox_targets, (R, 4))
     dpred = np.empty_like(bbox_pred)

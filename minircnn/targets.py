@@ -90,14 +90,19 @@ class OffsetStatistics:
         return statistics
 
     @classmethod
-    def measure(cls, offsets: np.ndarray, labels: np.ndarray, num_classes: int) -> "OffsetStatistics":
-        """From foreground `offsets` (F, 4) and their `labels` (F,). A class seen less than 8 times takes all's."""
+    def measure(
+        cls, offsets: np.ndarray, labels: np.ndarray, num_classes: int, class_agnostic: bool = False
+    ) -> "OffsetStatistics":
+        """From foreground `offsets` (F, 4) and their `labels` (F,).
+
+        A class seen less than 8 times takes all's, and where boxes are class-agnostic each does.
+        """
         statistics = cls.identity(num_classes)
         if len(offsets) < 2:
             return statistics
         for label in range(1, num_classes + 1):
             own = offsets[labels == label]
-            own = own if len(own) >= 8 else offsets
+            own = own if len(own) >= 8 and not class_agnostic else offsets
             statistics.mean[label] = own.mean(axis=0)
             statistics.std[label] = np.maximum(own.std(axis=0), 1e-3)
         return statistics

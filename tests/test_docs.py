@@ -175,6 +175,7 @@ def test_a_korean_page_has_the_structure_of_the_english_one(english):
     def code(text: str) -> list[str]:
         """Less the comments, which are in the page's own language, and what is no code."""
         blocks = re.findall(r"```.*?```", text, re.DOTALL)
+        blocks = [re.sub(r"(?m)^(?:(?:>>>|\.\.\.) )?# .*\n", "", block) for block in blocks]  # a line of their own
         return [re.sub(r"(?m) +# .*$", "", block) for block in blocks if not re.match(r"```\{(toctree|raw)\}", block)]
 
     def links(path: Path, text: str) -> list[str]:
@@ -243,3 +244,17 @@ def test_every_derivation_has_a_picture():
     for path in (DOCS / "backward").glob("*.md"):
         if path.name != "index.md":
             assert f"pictures/{path.stem}.svg" in path.read_text(encoding="utf-8"), path.name
+
+
+def test_code_on_the_site_is_at_most_76_columns_wide():
+    """So that nothing scrolls sideways beside the table of contents. Printed tables are set smaller (site.css)."""
+    for path in PAGES:
+        if DOCS not in path.parents:
+            continue
+        kind, fenced = "", False
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if line.startswith("```"):
+                kind, fenced = line[3:].strip("{}"), not fenced
+            elif fenced and len(line) > 76 and not kind.startswith(("eval-rst", "raw")):
+                assert not line.startswith((">>>", "...", "minircnn", "make")), f"{name(path)}:{number}"
+                assert kind != "python", f"{name(path)}:{number}"

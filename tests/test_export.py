@@ -32,6 +32,7 @@ def small(pooling="pool", kind=FastRCNN, **others):
 MODELS = {
     "pool": small,
     "align": lambda: small("align"),
+    "one box": lambda: small(class_agnostic=True),
     "thin": lambda: compress(small(), 40, 30)[0],
     "BGR": lambda: small(preprocessing=Preprocessing("BGR", (100.0, 110, 120), (60.0, 61, 90), 100, 140)),
     "faster": lambda: small("align", FasterRCNN),

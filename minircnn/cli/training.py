@@ -55,8 +55,9 @@ def demo(
 
 
 SAME_NAME = {  # options that go into the settings as they are
-    "format", "split", "split_seed", "backbone", "model", "pooling", "alternating", "weights", "pixels", "epochs", "lr",
-    "images_per_step", "frozen_blocks", "seed", "limit", "validation_limit", "skip_bad", "validations", "patience",
+    "format", "split", "split_seed", "backbone", "model", "pooling", "class_agnostic", "alternating", "weights",
+    "pixels", "epochs", "lr", "images_per_step", "frozen_blocks", "seed", "limit", "validation_limit", "skip_bad",
+    "validations", "patience",
 }  # fmt: skip
 
 
@@ -88,6 +89,9 @@ def train(
             "their mean) or pyramid (SPPnet's bins); suits the model if absent."
         ),
     ] = None,
+    class_agnostic: Annotated[
+        bool, typer.Option("--class-agnostic", help="One box for a region, whatever its class, not one for each class.")
+    ] = False,
     alternating: Annotated[
         bool, typer.Option("--alternating", help="Of --model faster: its two networks learn in turn, in four runs.")
     ] = False,

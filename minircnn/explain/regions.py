@@ -61,8 +61,8 @@ def _four(step: CapturedStep, r: int, label: int) -> dict:
     """t, t*, d and ∂L/∂t of the class's four offsets, and the box that they make, in pixels of the image."""
     bbox_pred = step.rows["bbox_pred"].y
     assert bbox_pred is not None  # it was to be kept
-    four = slice(4 * label, 4 * label + 4)
-    real = step.model.offsets(bbox_pred[r : r + 1])[:, four]
+    four = step.model.columns_of(label)
+    real = step.model.offsets(bbox_pred[r : r + 1])[:, 4 * label : 4 * label + 4]
     roi = step.drawn.rois[r : r + 1, 1:]
     moved = decode_boxes(roi.astype(np.float64), real.astype(np.float64))
     truth = step.batch.boxes[0].astype(np.float64)

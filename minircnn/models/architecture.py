@@ -51,6 +51,7 @@ class Architecture:
     preprocessing : what its weights expect of an image
     pooling : one of POOLINGS
     rpn : the region proposal network's numbers, for models that have one
+    class_agnostic : whether one box is predicted for a region, whatever its class, and not one for each class
     ranks : singular values kept of fc6 and fc7 (`weights/svd.py`); None where the layers are whole
     """
 
@@ -64,6 +65,7 @@ class Architecture:
     bias_lr_multiplier: float = 2.0
     pooling: str = "pool"
     rpn: RPNSettings = field(default_factory=RPNSettings)
+    class_agnostic: bool = False
     ranks: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -114,6 +116,7 @@ class Architecture:
             spreads=self.output_spreads,
             bias_lr_multiplier=self.bias_lr_multiplier,
             dtype=dtype,
+            class_agnostic=self.class_agnostic,
         )
 
     def weight_shapes(self, num_classes: int, output_size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
@@ -124,5 +127,5 @@ class Architecture:
             rank6, rank7 = self.ranks
             shapes = {"fc6.first": (pooled, rank6), "fc6.second": (rank6, hidden6)}
             shapes |= {"fc7.first": (hidden6, rank7), "fc7.second": (rank7, hidden7)}
-        shapes["bbox_pred.weight"] = (hidden7, 4 * (num_classes + 1))
+        shapes["bbox_pred.weight"] = (hidden7, 4 if self.class_agnostic else 4 * (num_classes + 1))
         return shapes | {f"{name}.weight": (3, 3, C, OC) for name, C, OC, _ in self.convolutions}

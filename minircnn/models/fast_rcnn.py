@@ -19,7 +19,7 @@ from minircnn.layers import Layer
 from minircnn.losses import smooth_l1, softmax, softmax_cross_entropy
 from minircnn.models.architecture import Architecture
 from minircnn.models.batch import Batch, Drawn
-from minircnn.models.model import Model
+from minircnn.models.normalised import Normalised
 from minircnn.proposals import ProposalSettings, propose
 from minircnn.targets import OffsetStatistics, SamplingSettings
 
@@ -35,7 +35,7 @@ def check_class_names(names: Sequence[str] | None, num_classes: int) -> tuple[st
     return tuple(map(str, names))
 
 
-class FastRCNN(Model):
+class FastRCNN(Normalised):
     """The detector: the architecture makes its parts, `backbone`, `roi_layer` and `head`.
 
     Parameters
@@ -215,29 +215,5 @@ class FastRCNN(Model):
         """What training leaves out of the way back: nothing here, since the search that proposes cannot learn."""
         return None
 
-    def offsets(self, bbox_pred: np.ndarray) -> np.ndarray:
-        """`bbox_pred` (R, 4(K+1)) as real offsets: the normalisation of training taken back."""
-        return bbox_pred * self.statistics.std.reshape(-1) + self.statistics.mean.reshape(-1)
-
     def take_rest(self, tensors: dict[str, np.ndarray], path: Path) -> None:
         """Take what else a model file holds beside the layers' weights: nothing."""
-
-    def restate_offsets(self, statistics: OffsetStatistics) -> None:
-        """From now on `bbox_pred` is normalised by `statistics`; the real offsets that it stands for stay the same.
-
-        real = old * old_std + old_mean = new * new_std + new_mean, so new = old * old_std/new_std + …
-        """
-        old, new = self.statistics, statistics
-        self.learned_in = self.learned_in if old.is_identity else old
-        weight, bias = self.head.bbox_pred.weight.value, self.head.bbox_pred.bias.value
-        weight *= (old.std / new.std).reshape(-1)
-        bias[...] = (self.offsets(bias) - new.mean.reshape(-1)) / new.std.reshape(-1)
-        self.statistics = statistics
-
-    def folded_parameters(self) -> dict[str, np.ndarray]:
-        """Every parameter's value by name, with `statistics` folded into `bbox_pred`: what a model file holds."""
-        values = {name: parameter.value for name, parameter in self.named_parameters()}
-        dtype = values["bbox_pred.weight"].dtype
-        values["bbox_pred.weight"] = (values["bbox_pred.weight"] * self.statistics.std.reshape(-1)).astype(dtype)
-        values["bbox_pred.bias"] = self.offsets(values["bbox_pred.bias"]).astype(dtype)
-        return values

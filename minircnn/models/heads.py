@@ -23,7 +23,7 @@ class Head:
     hidden : width of fc6 and fc7
     num_classes : K
     ranks : of fc6 and fc7, each as two thin layers with so many numbers between them; None where it is whole
-    dropout, bias_lr_multiplier : as the architecture has them
+    dropout, bias_lr_multiplier, class_agnostic : as the architecture has them
     spreads : standard deviation of the first weights of cls_score and bbox_pred
 
     Attributes
@@ -42,6 +42,7 @@ class Head:
         spreads: tuple[float, float],
         bias_lr_multiplier: float,
         dtype: type,
+        class_agnostic: bool = False,
     ):
         self.shape = shape
         rule: dict[str, Any] = {"bias_lr_multiplier": bias_lr_multiplier, "dtype": dtype}
@@ -49,7 +50,7 @@ class Head:
         self.relu6, self.drop6 = ReLU(), Dropout(dropout)
         self.fc7 = hidden_layer(*hidden, rank=ranks[1], **rule)
         self.relu7, self.drop7 = ReLU(), Dropout(dropout)
-        self.cls_score, self.bbox_pred = output_layers(hidden[1], num_classes, spreads, **rule)
+        self.cls_score, self.bbox_pred = output_layers(hidden[1], num_classes, spreads, class_agnostic, **rule)
         names = ("fc6", "relu6", "drop6", "fc7", "relu7", "drop7", "cls_score", "bbox_pred")
         self.layers: dict[str, Layer] = {name: getattr(self, name) for name in names}
 
@@ -88,15 +89,22 @@ def hidden_layer(
 
 
 def output_layers(
-    inputs: int, num_classes: int, spreads: tuple[float, float], *, bias_lr_multiplier: float, dtype: type
+    inputs: int,
+    num_classes: int,
+    spreads: tuple[float, float],
+    class_agnostic: bool = False,
+    *,
+    bias_lr_multiplier: float,
+    dtype: type,
 ) -> tuple[Linear, Linear]:
     """`cls_score` (inputs, K+1) and `bbox_pred` (inputs, 4(K+1)), with the spreads of their first weights.
 
     K = 13: 14 scores and 56 offsets for each RoI; class 5 owns columns 20 … 23 of the offsets, class k 4k … 4k + 3.
+    class_agnostic : `bbox_pred` has four columns, the same for whatever class
     """
     rule: dict[str, Any] = {"bias_lr_multiplier": bias_lr_multiplier, "dtype": dtype}
     cls_score = linear(inputs, num_classes + 1, first=of_spread(spreads[0]), **rule)
-    bbox_pred = linear(inputs, 4 * (num_classes + 1), first=of_spread(spreads[1]), **rule)
+    bbox_pred = linear(inputs, 4 if class_agnostic else 4 * (num_classes + 1), first=of_spread(spreads[1]), **rule)
     return cls_score, bbox_pred
 
 

@@ -85,10 +85,11 @@ def measure_offsets(
     proposals_of: ProposalsOf,
     foreground_iou: float,
     num_classes: int,
+    class_agnostic: bool = False,
 ) -> OffsetStatistics:
-    """Mean and spread, per class, of the offsets of all that `sample_rois` may draw as foreground from `samples`.
+    """Mean and spread of the offsets of all that `sample_rois` may draw as foreground from `samples`.
 
-    The objects' own boxes are among that, with offsets of 0.
+    Per class, unless boxes are class-agnostic. The objects' own boxes are among that, with offsets of 0.
     """
     offsets, labels = [np.zeros((0, 4))], [np.zeros(0, np.int64)]
     for sample in samples:
@@ -99,4 +100,4 @@ def measure_offsets(
         if len(foreground):
             offsets.append(encode_boxes(proposals[foreground], truth[match[foreground]]))
             labels.append(truth_labels[match[foreground]])
-    return OffsetStatistics.measure(np.concatenate(offsets), np.concatenate(labels), num_classes)
+    return OffsetStatistics.measure(np.concatenate(offsets), np.concatenate(labels), num_classes, class_agnostic)

@@ -61,9 +61,9 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
     architecture: Architecture = BACKBONES[settings.backbone]()
     frozen = architecture.first_blocks(settings.frozen_blocks or 0)
     rpn = settings.rpn or architecture.rpn
-    architecture = replace(
-        architecture, frozen=frozen, pooling=settings.pooling or MODELS[settings.model].pooling, rpn=rpn
-    )
+    pooling = settings.pooling or MODELS[settings.model].pooling
+    agnostic = settings.class_agnostic
+    architecture = replace(architecture, frozen=frozen, pooling=pooling, rpn=rpn, class_agnostic=agnostic)
     detector = MODELS[settings.model]
     wanted = settings.weights or DEFAULTS[settings.backbone].weights
     if wanted == RANDOM:
@@ -92,15 +92,21 @@ def first_model(settings: TrainSettings, class_names: tuple[str, ...], rng: np.r
     weights, own = source.folded_parameters(), {name: parameter.value for name, parameter in model.named_parameters()}
     new = {name: own[name] for name in own if name.startswith("rpn_") and name not in weights}
     notes = [f"{path} has no region proposal network: it begins with random weights"] if new else []
-    if source.class_names == class_names:
-        assign(model, weights | new, path)
-        return Beginning(model, f"the detector {path.name}", same_classes=True, notes=notes)
-    new |= {name: own[name] for name in own if name.startswith(("cls_score", "bbox_pred"))}
+    same = source.class_names == class_names
+    other_boxes = source.architecture.class_agnostic != settings.class_agnostic
+    anew = ("cls_score", "bbox_pred") if not same else ("bbox_pred",) if other_boxes else ()
+    new |= {name: own[name] for name in own if name.startswith(anew)} if anew else {}
     assign(model, weights | new, path)
-    shown = ", ".join(source.class_names[:4]) + (", …" if len(source.class_names) > 4 else "")
-    notes.append(f"{path} was trained on other classes ({shown}): all but cls_score and bbox_pred is kept, these "
-                 "two begin anew")  # fmt: skip
-    return Beginning(model, f"the detector {path.name}, of other classes", notes=notes)
+    if not same:
+        shown = ", ".join(source.class_names[:4]) + (", …" if len(source.class_names) > 4 else "")
+        notes.append(f"{path} was trained on other classes ({shown}): all but cls_score and bbox_pred is kept, these "
+                     "two begin anew")  # fmt: skip
+        return Beginning(model, f"the detector {path.name}, of other classes", notes=notes)
+    if other_boxes:
+        there = "one box for all classes" if source.architecture.class_agnostic else "a box for each class"
+        notes.append(f"{path} predicts {there}, and this run does not: bbox_pred begins anew")
+        return Beginning(model, f"the detector {path.name}, of other boxes", notes=notes)
+    return Beginning(model, f"the detector {path.name}", same_classes=True, notes=notes)
 
 
 def _on_backbone(
@@ -150,13 +156,15 @@ def _pretrained(
         raise InputError(f"{path} was compressed by truncated SVD; begin from the file that it was made from")
     trained_on = found.sources["cls_score.bias"].shape[0] - 1 if found.has("cls_score") else 0
     same_classes = class_names == VOC and trained_on == len(VOC) and found.has("bbox_pred")
+    same_classes = same_classes and not architecture.class_agnostic
     if not same_classes:
         kept = {
             name: source for name, source in found.sources.items() if not name.startswith(("cls_score", "bbox_pred"))
         }
         found = replace(found, sources=kept)
         if trained_on:
-            notes.append(f"{path} was trained on {trained_on} other classes: cls_score and bbox_pred begin anew")
+            other = "boxes for each class" if class_names == VOC else f"{trained_on} other classes"
+            notes.append(f"{path} was trained on {other}: cls_score and bbox_pred begin anew")
     if absent := [layer for layer in ("fc6", "fc7") if not found.has(layer)]:
         verb = "begin" if len(absent) > 1 else "begins"
         notes.append(f"{path} has no {' or '.join(absent)}: {' and '.join(absent)} {verb} with random weights")
@@ -181,7 +189,8 @@ def offset_statistics(data: TrainingData, settings: TrainSettings) -> OffsetStat
     if data.proposals_of is None:
         return OffsetStatistics.usual(len(data.class_names))
     some = spread(data.train, STATISTICS_IMAGES)
-    return measure_offsets(some, data.proposals_of, settings.roi_sampling.foreground_iou, len(data.class_names))
+    least, agnostic = settings.roi_sampling.foreground_iou, settings.class_agnostic
+    return measure_offsets(some, data.proposals_of, least, len(data.class_names), agnostic)
 
 
 def reopen(checkpoint: Checkpoint, settings: TrainSettings, run: Path, progress: Progress) -> TrainingData:

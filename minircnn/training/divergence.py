@@ -77,6 +77,8 @@ def _command(folder: RunFolder, settings: TrainSettings, weights: str) -> list[s
         words += ["--backbone", settings.backbone]
     if settings.pooling not in (None, MODELS[settings.model].pooling):
         words += ["--pooling", str(settings.pooling)]
+    if settings.class_agnostic:
+        words.append("--class-agnostic")
     if weights != SHIPPED:
         words += ["--weights", weights]
         if settings.pixels is not None and weights == settings.weights:

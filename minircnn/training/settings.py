@@ -57,6 +57,7 @@ class TrainSettings:
     alternating : whether its parts learn in turn, in four runs (`tasks/alternating.py`)
     proposals_by : file of a Faster R-CNN whose proposals take the place of the search's
     pooling : what makes cells of a region, "pool" or "align"; as suits the model when None
+    class_agnostic : predict one box for a region, whatever its class
     weights : backbone or model file to start from, "none" for random weights, "shipped" for the package's own
     pixels : what somebody's VGG16 in `weights` expects, one of `weights.pixels.CHOICES`; known or guessed when None
     epochs : times the training set is seen; may be a fraction
@@ -87,6 +88,7 @@ class TrainSettings:
     alternating: bool = False
     proposals_by: str | None = None
     pooling: str | None = None
+    class_agnostic: bool = False
     weights: str | None = None
     pixels: str | None = None
     epochs: float | None = None

@@ -10,7 +10,7 @@ from typing import Any
 from minircnn.base.errors import InputError
 from minircnn.models import BACKBONES, KINDS, VGG, Architecture, Preprocessing
 
-OFTEN = {"ranks": None, "pooling": "pool"}  # these stand in a file only where they are others
+OFTEN = {"ranks": None, "pooling": "pool", "class_agnostic": False}  # these stand in a file only where they are others
 FORMAT = 1  # of files that minircnn writes; raise it when older versions could not read one rightly
 
 

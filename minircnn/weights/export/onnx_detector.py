@@ -130,7 +130,7 @@ def _pooled(graph: Graph, model: FastRCNN, features: str, regions: str) -> str:
 
 def _outputs(graph: Graph, model: FastRCNN, pooled: str) -> tuple[str, str]:
     """pooled (P, C, PH, PW) → cls_score (P, K+1), offsets (P, K+1, 4)."""
-    values, head = model.folded_parameters(), model.head
+    values, head = model.parameters_by_class(), model.head
     PH, PW, C = head.shape
     value = graph.op("Flatten", pooled)
     for name in ("fc6", "fc7"):

@@ -43,7 +43,7 @@ def torchvision_tensors(model: FastRCNN) -> dict[str, np.ndarray]:
     The backbone's layers are counted as in `torchvision.models.vgg16().features`. Filters (3, 3, C, OC) become
     (OC, C, 3, 3), and the first take RGB; fc6's inputs run over channels, then cells. Two thin layers become one again.
     """
-    own, found = model.folded_parameters(), dict[str, np.ndarray]()
+    own, found = model.parameters_by_class(), dict[str, np.ndarray]()
     for position, (name, layer) in enumerate(model.backbone.layers.items()):
         if not isinstance(layer, Conv):
             continue
