@@ -15,12 +15,17 @@ SHOWN = """
 return JSON.stringify(arguments[0].map((language) => {
 if (language) speak(language);
 // the photograph's are in test_photograph.py, those of planted faults in test_faults.py
-const own = [...document.querySelectorAll('[data-of]')].filter((e) => !e.closest('#model, [data-figure="break"]'));
+const all = [...document.querySelectorAll(`${arguments[1]} [data-of]`)];
+const own = all.filter((e) => !e.closest('#model, [data-figure="break"]'));
 const shown = own.map((e) => [e.dataset.of, e.dataset.value, e.textContent]);
 const no = '[data-of], #model, [data-figure="break"], .choice, .frame, .source, [lang]';
-const copy = document.querySelector('main').cloneNode(true);
-for (const e of copy.querySelectorAll(no)) e.remove();
-return [shown, copy.textContent.match(/\\d+\\.\\d+/g) ?? []];
+const screens = [...document.querySelectorAll('.screen:not(#model)')].filter((e) => e.closest(arguments[1]));
+const bare = screens.flatMap((e) => {
+  const copy = e.cloneNode(true);
+  for (const known of copy.querySelectorAll(no)) known.remove();
+  return copy.textContent.match(/\\d+\\.\\d+/g) ?? [];
+});
+return [shown, bare];
 }));
 """
 CONSTANTS = {"0.01", "0.001", "0.1", "0.5", "0.00001"}
@@ -49,10 +54,10 @@ def scenario_of(page) -> Scenario:
     )
 
 
-def check(page, expected: PageNumbers, *languages: str) -> set[str]:
-    """Every number that stands there, its whole value and what is written; → the names that were seen."""
+def check(page, expected: PageNumbers, *languages: str, within: str = "main") -> set[str]:
+    """Every number that stands there, or in a part, its whole value and what is written; → the names that were seen."""
     seen = set()
-    for shown, bare in json.loads(page.execute_script(SHOWN, languages or [None])):
+    for shown, bare in json.loads(page.execute_script(SHOWN, languages or [None], within)):
         seen |= check_shown(shown, expected)
         assert set(bare) <= CONSTANTS | STUDY | PUBLISHED
     return seen

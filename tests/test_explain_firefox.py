@@ -63,6 +63,7 @@ def test_a_box_is_dragged_and_moved_by_keys(page):
     assert page.execute_script("return document.activeElement.dataset.handle") == "roi 1 size"
 
 
+@pytest.mark.slow
 def test_it_prints(page, tmp_path):
     page.print(tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from safetensors.numpy import save_file
 from minircnn.base.errors import InputError
 from minircnn.models import BACKBONES, FastRCNN, vgg16
 from minircnn.training.begin import first_model
+from minircnn.training.settings import TrainSettings
 from minircnn.weights.foreign.pixels import TORCHVISION_FILTER
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch to compare with it")
@@ -53,7 +53,7 @@ FAST = {"model": "fast", "pooling": "pool", "rpn": None}
 
 def begin(path, monkeypatch):
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: NARROW)
-    settings = SimpleNamespace(backbone="vgg16", weights=str(path), pixels=None, frozen_blocks=2, **FAST)
+    settings = TrainSettings(data=".", backbone="vgg16", weights=str(path), pixels=None, frozen_blocks=2, **FAST)
     beginning = first_model(settings, ("a", "b"), np.random.default_rng(0))
     return beginning.model, beginning.same_classes, beginning.notes
 

@@ -1,7 +1,6 @@
 """The same VGG16 from every format: what the writer wrote comes back, and PyTorch's scores with it."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -171,8 +170,15 @@ def test_a_detector_in_halves_is_the_product_of_them(tmp_path, rng, monkeypatch)
 def begin(path, names, monkeypatch, model="fast"):
     monkeypatch.setitem(BACKBONES, "vgg16", lambda: NARROW)
     beginning = first_model(
-        SimpleNamespace(
-            backbone="vgg16", weights=str(path), pixels=None, frozen_blocks=2, model=model, pooling=None, rpn=None
+        TrainSettings(
+            data=".",
+            backbone="vgg16",
+            weights=str(path),
+            pixels=None,
+            frozen_blocks=2,
+            model=model,
+            pooling=None,
+            rpn=None,
         ),
         names,
         np.random.default_rng(0),
@@ -249,7 +255,8 @@ def test_vgg16s_weights_want_vgg16(tmp_path):
     WRITERS["keras 1"](tmp_path / "a.h5", random_arrays(WIDTHS))
     with pytest.raises(InputError, match="choose --backbone vgg16"):
         first_model(
-            SimpleNamespace(
+            TrainSettings(
+                data=".",
                 backbone="vgg_small",
                 weights=str(tmp_path / "a.h5"),
                 pixels=None,

@@ -24,12 +24,6 @@ function gridOf(H, W, { label, cell, below = [], boxes = [], above = [], edge = 
     { class: "map", viewBox: box.join(" "), role: "group", "aria-label": label, ...group },
     h(
       "g",
-      { class: "ruler", "aria-hidden": "true" },
-      columns.map((column) => h("text", { x: at(column), y: -8 }, column)),
-      rows.map((row) => h("text", { x: -14, y: at(row) + 5 }, row)),
-    ),
-    h(
-      "g",
       {},
       rows.map((row) =>
         columns.map((column) => {
@@ -47,6 +41,12 @@ function gridOf(H, W, { label, cell, below = [], boxes = [], above = [], edge = 
       ),
     ),
     h("g", {}, below, boxes.map(outlineOf)),
+    h(
+      "g",
+      { class: "ruler", "aria-hidden": "true" },
+      columns.map((column) => h("text", { x: at(column), y: -8 }, column)),
+      rows.map((row) => h("text", { x: -14, y: at(row) + 5 }, row)),
+    ),
     h(
       "g",
       {},
