@@ -119,6 +119,7 @@ def test_every_gradient_of_a_faster_r_cnn_step_equals_autograd(architecture, poo
         assert error <= max(allowed, 1e-6), f"dropped: {error:.1e}"
 
 
+@pytest.mark.slow
 def test_a_hundred_steps_of_training_follow_pytorch():
     rng = np.random.default_rng(6)
     architecture = replace(vgg_small(), blocks=((8,), (12,), (16, 16, 16), (20, 20, 20)), hidden=(48, 48))

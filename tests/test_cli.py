@@ -349,6 +349,7 @@ def interrupted(*arguments, at, cwd):
     return process.returncode, seen + rest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_ctrl_c_says_what_is_saved_and_the_command_that_goes_on(scenes, tmp_path):
     start = ["train", "--data", scenes, "--out", "my run", "--epochs", 10, "--images-per-step", 2]
@@ -411,6 +412,7 @@ def test_a_demo_that_compares_leaves_both_runs_in_one_report(tiny_demo, tmp_path
     assert again["rival"]["mAP50"] == metrics["rival"]["mAP50"]
 
 
+@pytest.mark.slow
 def test_a_demo_goes_on_only_from_its_own_start(tiny_demo, tmp_path):
     metrics = tiny_demo(tmp_path / "demo", weights="none")
     assert metrics["started_from"] == "random weights"
@@ -461,6 +463,7 @@ def test_a_pretraining_that_cannot_be_is_one_sentence(tmp_path, flags, sentence)
     assert (tmp_path / "there.safetensors").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_a_stopped_pretraining_says_how_to_go_on(tmp_path):
     unfinished, out = tmp_path / "a.safetensors.unfinished", str(tmp_path / "a.safetensors")

@@ -74,6 +74,7 @@ def test_windows_of_background_are_those_of_the_paper(tmp_path):
     assert lows == {"rcnn": 0.0, "spp": 0.1, "fast": 0.1}
 
 
+@pytest.mark.slow
 def test_images_of_ones_own_are_measured_on_what_they_are_split_into(scenes, tmp_path, in_process, monkeypatch):
     whole, photos, told = tmp_path / "whole", tmp_path / "photos", []
     for source, folder in ((scenes, whole), (scenes / "train", photos)):

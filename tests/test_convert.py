@@ -103,6 +103,7 @@ def test_the_same_scenes_in_all_formats_train_the_same_weights(scenes, tmp_path,
             assert np.array_equal(tensor, other[key]), key
 
 
+@pytest.mark.slow
 def test_a_share_held_out_is_written_down_and_measured_again(scenes, tmp_path):
     convert(scenes / "train", "labelme", tmp_path / "data")
     run = tmp_path / "run"

@@ -216,6 +216,7 @@ def test_a_run_leaves_its_files_no_proposals_and_a_detector(faster_run):
     assert model.architecture.rpn == vgg_small().rpn
 
 
+@pytest.mark.slow
 def test_twice_and_with_more_threads_gives_the_same_bits(faster_run, scenes, tmp_path):
     first = weights(Training.resume(RunFolder(faster_run)))
     before = numba.get_num_threads()

@@ -79,6 +79,7 @@ def test_without_libgl_what_needs_opencv_is_one_sentence_and_the_rest_works(sure
         assert ("opencv-contrib-python-headless" in done.stderr) == (code == 2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
 def test_detection_that_is_terminated_keeps_its_lists(sure, tmp_path):
     rng = np.random.default_rng(0)
@@ -233,6 +234,7 @@ def test_a_chart_is_drawn_over_benchs_own_files_alone(tmp_path):
         check_plot(tmp_path / "a.jpg")
 
 
+@pytest.mark.slow
 def test_best_weights_that_were_moved_away_are_written_again_by_the_next_validation(scenes, tmp_path):
     settings = TrainSettings(data=str(scenes), epochs=1, images_per_step=2, validation_images=1)
     run = RunFolder(tmp_path / "run")

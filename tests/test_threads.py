@@ -78,7 +78,9 @@ def needs(layer):
         pytest.skip(f"Numba's {layer} threads are not installed")
 
 
-@pytest.mark.parametrize("layer", ["omp", pytest.param("workqueue", marks=pytest.mark.slow), "tbb"])
+@pytest.mark.parametrize(
+    "layer", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("omp", "workqueue")), "tbb"]
+)
 def test_eight_threads_that_detect_at_once_find_what_one_finds(layer, model):
     if layer != "workqueue":
         needs(layer)
@@ -88,6 +90,7 @@ def test_eight_threads_that_detect_at_once_find_what_one_finds(layer, model):
         assert done.stdout.strip() == layer
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_fork_after_a_detection_is_told_and_before_it_serves(model):
     needs("omp")
@@ -111,6 +114,7 @@ def cache(tmp_path):
     return folder, call
 
 
+@pytest.mark.slow
 def test_what_is_cut_short_in_the_kernel_cache_is_thrown_away_and_nothing_else(tmp_path):
     root, call = cache(tmp_path)
     assert call() == "42"

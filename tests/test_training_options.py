@@ -205,6 +205,7 @@ def test_memory_is_told_where_the_system_tells_it():
 # A report at any time
 
 
+@pytest.mark.slow
 def test_a_report_while_the_run_goes_on(scenes, tmp_path):
     run = tmp_path / "run"
     training = start(run, settings(scenes, epochs=4))
