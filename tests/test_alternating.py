@@ -79,7 +79,8 @@ def test_it_measures_what_came_of_it(run):
     assert is_alternating(RunFolder(run))
 
 
-@pytest.mark.parametrize("stage", [pytest.param(0, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [0, 2])
 def test_one_that_was_stopped_ends_as_if_it_had_not_been(run, scenes, tmp_path, stage):
     folder = RunFolder(tmp_path / "cut")
     with pytest.raises(Interrupted):

@@ -281,9 +281,8 @@ def in_bytes(*words):
     return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
 
-@pytest.mark.parametrize(
-    "encoding", ["cp949", *(pytest.param(name, marks=pytest.mark.slow) for name in ("cp1252", "ascii"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["cp949", "cp1252", "ascii"])
 def test_output_survives_any_console(scenes, tmp_path, encoding, monkeypatch):
     """A dash, a Korean class name, a file name that is no UTF-8: none of them stops a command."""
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
@@ -427,6 +426,7 @@ def test_a_demo_goes_on_only_from_its_own_start(tiny_demo, tmp_path):
 # Pretraining
 
 
+@pytest.mark.slow
 def test_pretrain_from_the_command_line_and_a_run_that_begins_with_it(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr("minircnn.tasks.pretrain.TEST_CROPS", 33)
     out = tmp_path / "new" / "own.safetensors"

@@ -98,6 +98,7 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(finished_run, scenes,
     assert_same_bits(whole, weights(resumed))
 
 
+@pytest.mark.slow
 def test_the_loss_falls(scenes, tmp_path):
     train(tmp_path / "run", settings(scenes, epochs=12, flip=0.0, validation_images=1))
     with open(tmp_path / "run" / "log.csv") as file:
