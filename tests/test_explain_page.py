@@ -159,6 +159,35 @@ def test_one_number_is_asked_for_before_it_is_shown(page):
     assert page.find_elements("css selector", '[data-figure="path"] .told') == []
 
 
+def test_answers_that_were_of_other_numbers_are_taken_back(page):
+    answered = "return state.answers.length"
+    for changed in ({"roi": 1}, {"scenario": replace(worked_example(), pooling="average").as_data()}):
+        change(page, roi=0, scenario=worked_example().as_data(), answers=["right"] * 3)
+        change(page, sent="box", tick=2)
+        assert page.execute_script(answered) == 3
+        change(page, **changed)
+        assert page.execute_script(answered) == 0
+
+
+def test_no_dashed_line_runs_through_a_digit(page):
+    """Below every number of a map with boxes lies a rectangle that covers the lines, and covers all of the number."""
+    uncovered = """
+        return [...document.querySelectorAll('svg.map')].filter((map) => map.querySelector('.outline'))
+          .flatMap((map) => [...map.querySelectorAll('text.value')]).filter((text) => text.textContent)
+          .filter((text) => {
+            const below = text.previousElementSibling;
+            if (below?.localName !== 'rect') return true;
+            const [word, rect] = [text.getBBox(), below.getBBox()];
+            const outline = text.ownerSVGElement.querySelector('.outline');
+            const above = outline.compareDocumentPosition(below) & Node.DOCUMENT_POSITION_FOLLOWING;
+            return !above || word.x < rect.x - 1 || word.x + word.width > rect.x + rect.width + 1;
+          }).map((text) => text.outerHTML);"""
+    for pooling in POOLINGS:
+        change(page, scenario=replace(worked_example(), pooling=pooling).as_data(), tick=12)
+        assert page.execute_script("return document.querySelectorAll('svg.map text.value').length") > 50
+        assert page.execute_script(uncovered) == []
+
+
 def test_one_sample_is_shared_out_among_four_cells(page):
     change(page, scenario=replace(worked_example(), pooling="align").as_data())
     shown = page.find_elements("css selector", '[data-of^="sample.share"]')

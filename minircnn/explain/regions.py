@@ -23,7 +23,7 @@ def told_of(step: CapturedStep) -> list[int]:
     sure = probability[np.arange(len(labels)), labels]
     foreground = [r for r in range(len(labels)) if labels[r] > 0][: MOST - BACKGROUNDS]
     background = sorted((r for r in range(len(labels)) if labels[r] == 0), key=lambda r: sure[r])
-    return foreground + background[: MOST - len(foreground) if not foreground else BACKGROUNDS]
+    return foreground + background[: BACKGROUNDS if foreground else MOST]
 
 
 def overlaps(step: CapturedStep) -> np.ndarray:

@@ -55,16 +55,12 @@ function gridOf(H, W, { label, cell, below = [], boxes = [], above = [], edge = 
           const { text = null, textStyle = "", style = "", attributes = {} } = cell(row, column);
           const place = { class: `value ${textStyle}`, x: at(column), y: at(row) + baseline };
           const value = text ? text(place) : h("text", place);
-          const wide = textStyle ? 0 : 9 * value.children.join("").length; // gradients stand on their cell's colour
-          const paper = {
-            class: "behind",
-            x: at(column) - wide / 2,
-            y: place.y - 14,
-            width: wide,
-            height: 18,
-            rx: 4,
-          };
-          return wide ? [h("rect", paper), value] : value;
+          const wide = (textStyle ? 7.2 : 9) * value.children.join("").length;
+          if (!wide) return value;
+          const paper = { x: at(column) - wide / 2, y: place.y - 14, width: wide, height: 18, rx: 4 };
+          // Under a gradient lies its cell's colour once more, above the lines; it is half transparent, so on paper.
+          const colour = { ...paper, class: `cell ${style} unframed`, style: attributes.style };
+          return [h("rect", { ...paper, class: "behind" }), textStyle ? h("rect", colour) : null, value];
         }),
       ),
     ),

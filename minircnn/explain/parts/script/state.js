@@ -46,6 +46,8 @@ function figure(name, draw) {
 
 /** Change the state and redraw. */
 function change(difference) {
+  const others = difference.scenario || ("roi" in difference && difference.roi !== state.roi);
+  if (others && !("answers" in difference)) Object.assign(state, { answers: [], tries: 0 }); // they were of other numbers
   Object.assign(state, difference);
   if (("roi" in difference || "scenario" in difference) && !("left" in difference)) state.left = null; // where the RoI is
   if (difference.scenario) {
