@@ -186,7 +186,7 @@ def test_a_stopped_pretraining_goes_on_bit_for_bit(material, tmp_path, few, monk
                 stopped.run()
             assert stopped.steps.step == step
     assert not out.exists()
-    with pytest.raises(InputError, match="is of other garments, crops or seed"):
+    with pytest.raises(InputError, match="is of other garments, crops, seed or sum"):
         Pretraining(out, material, crops, 1, 4)
     assert Pretraining(out, material, crops, 1, 3).run() == accuracy
     one, two = (read_backbone(path) for path in (tmp_path / "whole.safetensors", out))

@@ -18,3 +18,6 @@ class NotFinite(InputError):
     def __init__(self, fact: str):
         super().__init__(f"{fact}; did training diverge? Lower the learning rate")
         self.fact = fact
+
+    def __reduce__(self) -> tuple:
+        return NotFinite, (self.fact,)  # from one process to another

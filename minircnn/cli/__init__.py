@@ -4,14 +4,18 @@ Heavy modules are imported inside the commands, so that `minircnn --help` answer
 """
 
 import sys
+import traceback
 from typing import Annotated, Any
 
 import typer
 
+from minircnn.base.errors import InputError
+from minircnn.base.ranks import join_ranks, ranks
 from minircnn.cli import (
     bench,
     compare,
     data,
+    demo,
     detect,
     doctor,
     evaluate,
@@ -37,7 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
-app.command()(one_sentence(training.demo))
+app.command()(one_sentence(demo.demo))
 app.command()(one_sentence(training.train))
 app.command()(one_sentence(pretrain.pretrain))
 app.command("eval")(one_sentence(evaluate.evaluate))
@@ -54,6 +58,9 @@ app.command()(one_sentence(study.study))
 app.command()(one_sentence(doctor.doctor))
 
 
+TOGETHER = ("train", "proposals", "eval", "pretrain")  # commands that several processes share out
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         from minircnn import __version__
@@ -64,25 +71,49 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    pass
+    if ranks().size > 1 and ctx.invoked_subcommand not in TOGETHER:
+        raise typer.Exit(
+            complain(
+                f"minircnn {ctx.invoked_subcommand} is one process's work: leave out mpiexec, which is for "
+                f"{', '.join(TOGETHER)}"
+            )
+        )
 
 
 def main() -> None:
     """Run the command line; what the user caused ends in one sentence and exit code 2."""
     prepare_streams()
+    try:
+        if join_ranks().rank:
+            return ranks().serve()
+        code = _run()
+    except InputError as error:  # there is no MPI
+        sys.exit(complain(str(error)))
+    except BaseException:
+        if ranks().size > 1:
+            traceback.print_exc()
+            ranks().end(1)
+        raise
+    ranks().end(code)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The command, to its end → exit code."""
     usage_error: Any = typer.BadParameter.__base__  # click's own class, wherever this version of typer keeps click
     try:
         code = app(standalone_mode=False)
     except usage_error as error:
         if not (words := error.format_message()):  # no arguments: the help was printed
-            sys.exit(2)
+            return 2
         command = error.ctx.command_path if error.ctx else "minircnn"
         code = complain(f"{words.rstrip('.')}; see `{command} --help`")
     except (KeyboardInterrupt, typer.Abort):
         print("\nstopped", file=sys.stderr)
         code = 130
-    sys.exit(code or 0)
+    return code or 0

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from minircnn.base.errors import InputError
+from minircnn.base.ranks import ranks
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -90,7 +91,19 @@ def on_interrupt(saved: str | Callable[[], str], command: Callable[[], list[str]
 
 def this_command() -> list[str]:
     """The command that is running, as it was typed."""
-    return ["minircnn", *sys.argv[1:]]
+    return by_ranks(["minircnn", *sys.argv[1:]])
+
+
+def by_ranks(command: list[str]) -> list[str]:
+    """A command, with what starts it on as many ranks as there are."""
+    return ["mpiexec", "-n", str(ranks().size), *command] if ranks().started else command
+
+
+def stopped(command: list[str]) -> Stopped:
+    """A run that was stopped with a checkpoint, and how to go on."""
+    from minircnn.base.files import shell_words
+
+    return Stopped(f"stopped; everything is saved. Go on with: {shell_words(command)}")
 
 
 def one_sentence(command: Callable) -> Callable:

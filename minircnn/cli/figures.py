@@ -57,3 +57,19 @@ def columns(text: str) -> int:
 def figure(value: float | None) -> str:
     """Three digits, or a dash where there was nothing to measure."""
     return "  -  " if value is None or value != value else f"{value:.3f}"
+
+
+def print_end(metrics: dict, report: Path, best: Path) -> None:
+    """What a run has come to, and where to look."""
+    print_measures(metrics)
+    if metrics["data"]["chose_the_weights"]:
+        print("  (on the images that chose the weights, so a little too good)")
+    if rival := metrics.get("rival"):
+        print(f"  from {rival['started_from']}: mAP50 {figure(rival['mAP50'])}   mAP75 {figure(rival['mAP75'])}")
+    if "stopped_early" in metrics:
+        print(f"  stopped early, {metrics['stopped_early']}")
+    print(
+        f"trained in {metrics['train_seconds']:.0f} s; "
+        f"proposals reach {figure(metrics['proposal_recall50'])} of the true boxes"
+    )
+    print(f"Done. Open {report} in a browser; {best} is the detector.")

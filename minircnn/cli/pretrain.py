@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from minircnn.base.errors import InputError
+from minircnn.base.ranks import ranks
 from minircnn.cli.console import Console, Stopped, on_interrupt, this_command
 
 
@@ -18,6 +19,13 @@ def pretrain(
     crops: Annotated[
         int | None, typer.Option(help="How many crops are seen, whatever the time: the same weights on every run.")
     ] = None,
+    sum: Annotated[
+        str | None,
+        typer.Option(
+            help="How a step's gradient is added: tree (eight crops by eight: the same bits by any number of "
+            "processes; under mpiexec if absent), or plain (a process's crops at once)."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of first weights and crops.")] = 0,
 ) -> None:
     """Teach vgg_small's convolutions to tell garments. After Ctrl-C the same command goes on where it stopped.
@@ -28,6 +36,7 @@ def pretrain(
     from minircnn.fashion.crops import CROP_CLASSES, CropMaterial
     from minircnn.tasks.pretrain import CROPS_PER_STEP, TEST_CROPS, Pretraining
     from minircnn.training.loop import Interrupted
+    from minircnn.training.settings import SUMS
     from minircnn.training.warm_up import warm_up
 
     if not 0 < minutes <= 10_000:
@@ -36,13 +45,16 @@ def pretrain(
         raise InputError(f"--crops should be {CROPS_PER_STEP} to 1,000,000,000, not {crops}")
     if not 0 <= seed < 2**128:
         raise InputError(f"--seed should be at least 0, not {seed}")
+    sum = sum or ("tree" if ranks().started else "plain")
+    if sum not in SUMS:
+        raise InputError(f"--sum should be one of {', '.join(SUMS)}, not {sum!r}")
     check_target(out, "--out", (".safetensors",))
     try:
         material = CropMaterial.training(fashion_mnist)
         lock = locked(out.with_name(f"{out.name}.lock"), f"{out} is being made by another minircnn process")
         with Console() as console, lock, on_interrupt(f"what was kept last is beside {out}"):
             warm_up(console)
-            pretraining = Pretraining(out, material, crops, minutes, seed, console)
+            pretraining = Pretraining(out, material, crops, minutes, seed, console, sum)
             steps = pretraining.steps
             if steps.step:
                 console.say(f"going on after {steps.step:,} of {steps.count:,} steps")

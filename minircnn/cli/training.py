@@ -1,6 +1,6 @@
-"""`minircnn train` and `minircnn demo`: flags become `TrainSettings`, Ctrl-C a sentence that says how to go on.
+"""`minircnn train`: flags become `TrainSettings`, Ctrl-C a sentence that says how to go on.
 
-The run itself is `training/train.py`, its measuring `tasks/finish.py`, the demo's tasks `tasks/demo.py`.
+The run itself is `training/train.py`, its measuring `tasks/finish.py`.
 """
 
 from pathlib import Path
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from minircnn.base.errors import InputError
-from minircnn.cli.console import Console, Stopped, on_interrupt, this_command
-from minircnn.cli.figures import figure, print_measures
+from minircnn.base.ranks import ranks
+from minircnn.cli.console import Console, by_ranks, on_interrupt, stopped, this_command
+from minircnn.cli.figures import print_end
 from minircnn.cli.flags import (
     SearchMinSide,
     SearchMode,
@@ -26,38 +27,10 @@ if TYPE_CHECKING:
     from minircnn.training.settings import TrainSettings
 
 
-def demo(
-    out: Annotated[Path, typer.Option(help="Run folder; a finished demo there is measured again.")] = Path("runs/demo"),
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer scenes, under 90 seconds; weaker figures.")] = False,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Train once more, from random weights, and report both.")
-    ] = False,
-    weights: Annotated[
-        str | None,
-        typer.Option(help="Start from this backbone file, or none; from the one that comes with minircnn if absent."),
-    ] = None,
-    model: Annotated[str, typer.Option(help="fast, or faster, which needs no search.")] = "fast",
-    seed: Annotated[int, typer.Option(help="Of the scenes and of training.")] = 0,
-) -> None:
-    """Train, measure and show a detector on the bundled garments: scenes, proposals, training, test, report.
-
-    Example: minircnn demo --out runs/demo
-    """
-    from minircnn.tasks.demo import run_demo
-    from minircnn.training.loop import Interrupted
-
-    try:
-        with Console() as console, on_interrupt(f"scenes, proposals and the last checkpoint are in {out}"):
-            metrics = run_demo(out, quick, seed, console, weights, compare, model)
-    except Interrupted:
-        raise _stopped(this_command()) from None
-    _print_end(metrics, out / "report.html", out / "best.safetensors")
-
-
 SAME_NAME = {  # options that go into the settings as they are
     "format", "split", "split_seed", "backbone", "model", "pooling", "class_agnostic", "alternating", "weights",
     "pixels", "epochs", "lr", "images_per_step", "frozen_blocks", "seed", "limit", "validation_limit", "skip_bad",
-    "validations", "patience",
+    "validations", "patience", "scale_lr",
 }  # fmt: skip
 
 
@@ -110,6 +83,17 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Learning rate; suits the backbone if absent.")] = None,
     images_per_step: Annotated[
         int | None, typer.Option(help="Images in a minibatch; suits the backbone if absent.")
+    ] = None,
+    scale_lr: Annotated[
+        bool,
+        typer.Option("--scale-lr", help="Raise the rate in proportion to --images-per-step, with a slow beginning."),
+    ] = False,
+    sum: Annotated[
+        str | None,
+        typer.Option(
+            help="How a step's gradient is added: tree (image by image: the same bits by any number of processes; "
+            "under mpiexec if absent), or plain (a process's images at once)."
+        ),
     ] = None,
     frozen_blocks: Annotated[
         int | None,
@@ -165,7 +149,7 @@ def train(
     folder = RunFolder(run)
 
     def go_on() -> list[str]:
-        return ["minircnn", "train", "--resume", str(folder.path)] if folder.holds_a_run else this_command()
+        return by_ranks(["minircnn", "train", "--resume", str(folder.path)]) if folder.holds_a_run else this_command()
 
     if resume is None:
         given = {name: value for name, value in ctx.params.items() if name in SAME_NAME}
@@ -177,6 +161,7 @@ def train(
             proposals=search_settings(search_mode, search_side, search_min_side),
             sampling=sampling_settings(model, rois_per_image),
             rpn=rpn_settings_of(backbone, anchor_scales),
+            sum=sum or ("tree" if ranks().started else "plain"),
             **given,
         )
     in_turn = is_alternating(folder) if resume is not None else settings.alternating
@@ -203,8 +188,8 @@ def train(
                 picture.finish()
                 metrics = finish_run(training, training.data.validation, "validation", console)
     except Interrupted:
-        raise _stopped(go_on()) from None
-    return _print_end(metrics, folder.report, folder.best)
+        raise stopped(go_on()) from None
+    return print_end(metrics, folder.report, folder.best)
 
 
 def _alternating(folder: "RunFolder", settings: "TrainSettings | None") -> None:
@@ -218,32 +203,11 @@ def _alternating(folder: "RunFolder", settings: "TrainSettings | None") -> None:
             warm_up(console)
             metrics = train_alternating(folder, settings, console)
     except Interrupted:
-        raise _stopped(["minircnn", "train", "--resume", str(folder.path)]) from None
-    _print_end(metrics, folder.path / STAGES[-1] / "report.html", folder.best)
+        raise stopped(by_ranks(["minircnn", "train", "--resume", str(folder.path)])) from None
+    print_end(metrics, folder.path / STAGES[-1] / "report.html", folder.best)
 
 
 def _kept(folder: "RunFolder") -> str:
     if folder.holds_a_run:
         return f"all steps up to the last checkpoint are in {folder.path}"
     return f"what is computed so far is in {folder.path}" if folder.path.is_dir() else "nothing was written yet"
-
-
-def _stopped(command: list[str]) -> Stopped:
-    from minircnn.base.files import shell_words
-
-    return Stopped(f"stopped; everything is saved. Go on with: {shell_words(command)}")
-
-
-def _print_end(metrics: dict, report: Path, best: Path) -> None:
-    print_measures(metrics)
-    if metrics["data"]["chose_the_weights"]:
-        print("  (on the images that chose the weights, so a little too good)")
-    if rival := metrics.get("rival"):
-        print(f"  from {rival['started_from']}: mAP50 {figure(rival['mAP50'])}   mAP75 {figure(rival['mAP75'])}")
-    if "stopped_early" in metrics:
-        print(f"  stopped early, {metrics['stopped_early']}")
-    print(
-        f"trained in {metrics['train_seconds']:.0f} s; "
-        f"proposals reach {figure(metrics['proposal_recall50'])} of the true boxes"
-    )
-    print(f"Done. Open {report} in a browser; {best} is the detector.")

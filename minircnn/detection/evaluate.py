@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minircnn.base.progress import Progress, silent
+from minircnn.base.ranks import ranks
 from minircnn.data import Sample, read_image
 from minircnn.detection import (
     Detections,
@@ -18,6 +19,7 @@ from minircnn.detection import (
     score_regions,
     select_scored,
 )
+from minircnn.detection.by_ranks import detect_by_ranks
 from minircnn.metrics import Evaluation, evaluate_detections
 from minircnn.models import FastRCNN
 from minircnn.proposals import ProposalsOf
@@ -31,7 +33,7 @@ def detect_all(
     progress: Progress = silent,
     stage: str = "measuring",
 ) -> list[Detections]:
-    """Detections of every sample, in order. Images are read one at a time.
+    """Detections of every sample, in order. Images are read one at a time, by each rank where there are several.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ def detect_all(
     ------
     InputError : an image cannot be read
     """
+    if ranks().size > 1:
+        return detect_by_ranks(model, samples, proposals_of, settings, progress, stage)
     found = []
     for done, sample in enumerate(samples, start=1):
         proposals = None if proposals_of is None else proposals_of(sample)

@@ -4,7 +4,7 @@ A backbone is one. Two things make it more than a loop: below the lowest layer t
 `fused.py` has planned is computed together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,10 @@ class Sequential(Layer):
     Attributes
     ----------
     below, above : the steps below the lowest layer in training mode, and from there on; some are of several layers
+    between : called on the way back before each step, with its name: the gradients of all layers above are there
     """
+
+    between: Callable[[str], None] | None = None
 
     def __init__(self, layers: dict[str, Layer]):
         self.layers = layers
@@ -82,7 +85,9 @@ class Sequential(Layer):
         if not self.above and self.learns:
             raise RuntimeError(NOTHING_KEPT.format("Sequential"))
         dx: Any = dy
-        for step in reversed(self.above.values()):
+        for name, step in reversed(self.above.items()):
+            if self.between is not None:
+                self.between(name)
             dx = step.backward(dx)
         return dx
 

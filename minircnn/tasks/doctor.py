@@ -37,6 +37,7 @@ OPTIONAL = {  # what is not needed, and what it would bring
     "h5py": "Keras' weights",
     "torch": "PyTorch beside minircnn in minircnn bench",
     "tensorboard": "a run's log in TensorBoard",
+    "mpi4py": "mpiexec -n 4 minircnn train, by several processes",
 }
 
 

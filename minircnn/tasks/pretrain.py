@@ -15,12 +15,14 @@ import numpy as np
 from minircnn.base.errors import InputError, NotFinite
 from minircnn.base.files import check_target
 from minircnn.base.progress import Progress, silent
+from minircnn.base.ranks import ranks
 from minircnn.fashion.crops import CROP_CLASSES, SIDES, CropMaterial
 from minircnn.fashion.materials import CLASS_NAMES
 from minircnn.models import vgg_small
 from minircnn.models.crop_classifier import CropClassifier, Crops
 from minircnn.training.loop import take_steps
 from minircnn.training.optim import SGD, StepSchedule
+from minircnn.training.spread import Part, Spread
 from minircnn.training.steps import Steps, train_step
 from minircnn.weights.architecture import FORMAT
 from minircnn.weights.backbone_file import Backbone, save_backbone
@@ -28,6 +30,7 @@ from minircnn.weights.description import check_shape
 from minircnn.weights.model_file import read_tensors, write_tensors
 
 CROPS_PER_STEP = 32
+PART = 8  # crops whose gradient is computed at once where the sum goes part by part
 LR = 0.02
 DROPS = (0.65, 0.88)  # at these fractions of the steps the rate falls to a tenth
 WARMUP_STEPS = 300
@@ -48,11 +51,13 @@ class PretrainSettings:
     garments : "bundled", or the SHA-256 of the training garments that were given
     crops : int, seen in all
     seed : int, of weights and crops
+    sum : as `TrainSettings.sum`
     """
 
     garments: str
     crops: int
     seed: int
+    sum: str = "plain"
 
     @property
     def steps(self) -> int:
@@ -77,6 +82,7 @@ class Pretraining:
     material : CropMaterial to learn from
     crops : how many to see, or None for as many as `minutes` allow
     seed : int
+    sum : as `TrainSettings.sum`
 
     Raises
     ------
@@ -91,17 +97,18 @@ class Pretraining:
         minutes: float,
         seed: int,
         progress: Progress = silent,
+        sum: str = "plain",
     ):
         self.out, self.unfinished, self.material = out, out.with_name(f"{out.name}.unfinished"), material
         check_target(out, "--out", (".safetensors",))
         if self.unfinished.exists():
-            self.steps = self._load(crops, seed)
+            self.steps = self._load(crops, seed, sum)
             return
         if crops is None:
             progress("measuring speed", 0, 1, "")
             crops = max(1, round(60 * minutes / measure_seconds(material, seed))) * CROPS_PER_STEP
             progress("measuring speed", 1, 1, f"{crops:,} crops will take about {minutes:g} min")
-        self.steps = CropSteps(material, PretrainSettings(material.name, crops, seed))
+        self.steps = CropSteps(material, PretrainSettings(material.name, crops, seed, sum))
 
     def run(self, progress: Progress = silent) -> float:
         """Learn to the end and write the backbone → top-1 accuracy on crops of unseen garments and photographs.
@@ -160,7 +167,7 @@ class Pretraining:
         state = asdict(steps.settings) | {"step": steps.step, "seconds": steps.seconds}
         write_tensors(self.unfinished, steps.tensors(), {"format": FORMAT, "kind": "pretraining", "pretraining": state})
 
-    def _load(self, crops: int | None, seed: int) -> "CropSteps":
+    def _load(self, crops: int | None, seed: int, sum: str) -> "CropSteps":
         """Take weights, velocities and place from what was left."""
         path, other = self.unfinished, "delete it, or choose another --out"
         tensors, description = read_tensors(path)
@@ -170,9 +177,9 @@ class Pretraining:
             settings = PretrainSettings(**state)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is no pretraining to go on with ({error}); {other}") from None
-        asked = (self.material.name, settings.crops if crops is None else crops, seed)
-        if asked != (settings.garments, settings.crops, settings.seed):
-            raise InputError(f"{path} is of other garments, crops or seed; give the same flags again, or {other}")
+        asked = (self.material.name, settings.crops if crops is None else crops, seed, sum)
+        if asked != (settings.garments, settings.crops, settings.seed, settings.sum):
+            raise InputError(f"{path} is of other garments, crops, seed or sum; give the same flags again, or {other}")
         steps = CropSteps(self.material, settings)
         for name, target in steps.tensors().items():
             target[...] = check_shape(name, tensors.get(name), target.shape, "pretraining", path)
@@ -192,7 +199,19 @@ class CropSteps(Steps):
 
     def learn(self, lr: float) -> dict[str, float]:
         """The loss of the step's crops."""
-        return self.learn_crops(lr, self.settings.side(self.step))
+        if self.settings.sum == "plain" and ranks().size == 1:
+            return self.learn_crops(lr, self.settings.side(self.step))
+        if self.spread is None:
+            self.spread = Spread.begin(self, self.settings.sum == "plain", CropSteps, self.material, self.settings)
+        first = self.step * CROPS_PER_STEP
+        parts = [range(start, start + PART) for start in range(first, first + CROPS_PER_STEP, PART)]
+        return self.spread.learn(self.step, parts, lr)
+
+    def part(self, step: int, place: int, what: Part) -> tuple[Crops, np.random.Generator]:
+        """Crops number `what`, which follow one another."""
+        crops, labels = self.material.crops(what[0], len(what), self.settings.side(step), self.settings.seed)
+        inputs = self.model.architecture.preprocessing.centre(crops)
+        return Crops(inputs, labels, tuple(map(str, what))), self.model.rng
 
     def learn_crops(self, lr: float, side: int) -> dict[str, float]:
         """The same for crops of a given side."""

@@ -6,6 +6,7 @@ file has folded in. Two are kept: when the last one is damaged, the one before i
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class TrainingState:
     generator : the state of the run's random generator
     started_from : where the first weights came from, in words
     new : hidden layers with random weights, which the first step fits to what they are given
+    rows : the figures of each step since the log's last row
     """
 
     images: int
@@ -45,6 +47,7 @@ class TrainingState:
     generator: dict
     started_from: str = ""
     new: tuple[str, ...] = ()
+    rows: Sequence[dict[str, float]] = ()
 
 
 @dataclass(frozen=True)

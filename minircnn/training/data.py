@@ -12,7 +12,8 @@ import numpy as np
 
 from minircnn.base.cores import usable_cores
 from minircnn.base.errors import InputError
-from minircnn.base.progress import Progress
+from minircnn.base.progress import Progress, silent
+from minircnn.base.ranks import Ranks, ranks
 from minircnn.data import Sample, Samples, open_samples, read_image
 from minircnn.models import MODELS
 from minircnn.proposals import ProposalCache, ProposalsOf, open_proposals
@@ -152,10 +153,46 @@ def with_proposals(
         failed = undecodable(samples, skip_bad, progress, f"images {split}".strip())
     else:
         stage = f"proposals {split}".strip()
-        failed = cache.fill(samples, workers=workers, skip_bad=skip_bad, progress=progress, stage=stage)
+        failed = _filled(cache, samples, workers, skip_bad, progress, stage)
     if failed:
         samples = samples.without({image_id for image_id, _ in failed})
     return samples, sentences + [sentence for _, sentence in failed]
+
+
+def _filled(
+    cache: ProposalCache, samples: Samples, workers: int | None, skip_bad: bool, progress: Progress, stage: str
+) -> list[tuple[str, str]]:
+    """`ProposalCache.fill`, shared out among the ranks where there are several."""
+    everybody = ranks()
+    if everybody.size == 1 or not cache.in_processes:  # what keeps all threads busy needs rank 0's model
+        return cache.fill(samples, workers=workers, skip_bad=skip_bad, progress=progress, stage=stage)
+    everybody.kept["progress"] = progress
+    found = dict(pair for own in everybody.together(_fill, cache, samples, workers, skip_bad, stage) for pair in own)
+    return [(image_id, found[image_id]) for image_id in samples.image_ids() if image_id in found]
+
+
+def _fill(
+    ranks: Ranks, cache: ProposalCache, samples: Samples, workers: int | None, skip_bad: bool, stage: str
+) -> list[tuple[str, str]]:
+    """This rank's share of it: every n-th image. Where one rank meets a bad image, all stop."""
+    tell = ranks.kept.get("progress", silent)
+
+    def progress(stage: str, done: int, _: int, words: str) -> None:
+        if ranks.alarmed():
+            raise _Elsewhere
+        tell(stage, min(done * ranks.size, len(samples)), len(samples), words)
+
+    try:
+        return cache.fill(samples[ranks.rank :: ranks.size], workers, skip_bad, progress, stage)
+    except _Elsewhere:
+        return []
+    except InputError:
+        ranks.alarm()
+        raise
+
+
+class _Elsewhere(Exception):
+    """Another rank has met what ends the task."""
 
 
 def undecodable(samples: Samples, skip_bad: bool, progress: Progress, stage: str) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from minircnn.base.memory import memory_limit, most_used
+from minircnn.base.ranks import ranks
 from minircnn.data import read_image
 from minircnn.detection import detect
 from minircnn.training.notes import run_bytes
@@ -41,7 +42,8 @@ def _step_seconds(training: Training) -> float:
     for _ in range(TRIES):
         began = time.perf_counter()
         model.train()
-        batch = steps.next_batch()
+        images = steps.next_images()
+        batch = steps.batch_of(images[: -(-len(images) // ranks().size)], model.rng)  # a rank's share
         if model.can_learn_from(batch):
             model.losses(batch)
             model.backward()

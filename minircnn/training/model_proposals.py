@@ -36,7 +36,7 @@ class ModelProposals(ProposalCache):
     in_processes = False  # one image keeps all threads busy
 
     def __init__(self, folder: str | Path, model: str | Path):
-        self.folder, self.notes = Path(folder), []
+        self.folder, self.notes, self.source = Path(folder), [], model
         found = load_model(model)
         if not isinstance(found, FasterRCNN):
             raise InputError(f"{model} proposes nothing: it holds no Faster R-CNN")
@@ -44,6 +44,9 @@ class ModelProposals(ProposalCache):
         self.model.eval()
         content = hashlib.blake2b(read_bytes(model_path(model))).hexdigest()
         self._prefix = json.dumps(["model", FORMAT, content]).encode()
+
+    def __reduce__(self) -> tuple:
+        return ModelProposals, (self.folder, self.source)  # in another process from the file
 
     def _leave_settings(self) -> None:
         """Nothing to leave: the file of the model says it all."""

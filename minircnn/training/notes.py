@@ -9,6 +9,7 @@ import numpy as np
 from minircnn.anchors import BASE, anchor_grid, inside
 from minircnn.base.errors import InputError
 from minircnn.base.files import nearest
+from minircnn.base.ranks import ranks
 from minircnn.data.formats.deepfashion2 import DEEPFASHION2_CLASSES
 from minircnn.models import FastRCNN
 from minircnn.proposals import proposal_recall
@@ -35,8 +36,28 @@ def notes_on(data: TrainingData, settings: TrainSettings, model: FastRCNN, run: 
     if words := _unreached(data, settings) if data.cache else _beyond_the_anchors(data, model):
         notes.append(words)
     notes += data.cache.notes if data.cache else []
+    notes += notes_on_ranks(settings, len(data.train))
     if (size := run_bytes(model)) > MUCH:
         notes.append(f"{run} will take {size / 1e9:.1f} GB: two checkpoints and the best weights")
+    return notes
+
+
+def notes_on_ranks(settings: TrainSettings, images: int) -> list[str]:
+    """Sentences about a minibatch that several processes compute, and a rate that follows its size."""
+    notes, size, own = [], ranks().size, settings.images_of_a_step(images)
+    if own < size:
+        some = f"{size - own} of the {size} processes have" if size - own > 1 else f"one of the {size} processes has"
+        notes.append(f"{some} nothing to compute, for a step has {own} images; give --images-per-step {size} or more")
+    if size > 1 and settings.sum == "plain":
+        notes.append("--sum plain: the weights depend on how many processes there are; with --sum tree they do not")
+    if (factor := settings.lr_factor()) > 1:
+        usual, warmup = (settings.lr or 0.0), settings.schedule(settings.steps(images)).warmup_steps
+        notes.append(
+            f"--scale-lr: {settings.images_per_step} images a step are {factor:g} times the usual, so the rate climbs "
+            f"from {usual:g} to {factor * usual:g} over {warmup} steps"
+        )
+    elif settings.scale_lr:
+        notes.append("--scale-lr: the minibatch is not larger than usual, and the rate stays as it is")
     return notes
 
 

@@ -25,19 +25,25 @@ class SGD:
     def __init__(self, parameters: Iterable[tuple[str, Parameter]], momentum: float = 0.9, decay: float = 5e-4):
         self.parameters = {name: parameter for name, parameter in parameters if parameter.learns}
         self.momentum, self.decay = momentum, decay
-        self.velocity = {name: np.zeros_like(p.value) for name, p in self.parameters.items()}
+        # Not zeros_like: what is never touched, as the slices of other ranks, then takes no memory.
+        self.velocity = {name: np.zeros(p.value.shape, p.value.dtype) for name, p in self.parameters.items()}
 
     def step(self, lr: float) -> None:
         """Move every parameter against its gradient, at the learning rate `lr`."""
         for name, parameter in self.parameters.items():
-            sgd_update(
-                parameter.value.reshape(-1),
-                np.ascontiguousarray(parameter.grad).reshape(-1),
-                self.velocity[name].reshape(-1),
-                lr * parameter.lr_multiplier,
-                self.momentum,
-                self.decay * parameter.decay_multiplier,
-            )
+            self.move(name, np.ascontiguousarray(parameter.grad).reshape(-1), lr, slice(None))
+
+    def move(self, name: str, gradient: np.ndarray, lr: float, part: slice) -> None:
+        """Move a part of one parameter, flat, against its gradient (of the part alone)."""
+        parameter = self.parameters[name]
+        sgd_update(
+            parameter.value.reshape(-1)[part],
+            gradient,
+            self.velocity[name].reshape(-1)[part],
+            lr * parameter.lr_multiplier,
+            self.momentum,
+            self.decay * parameter.decay_multiplier,
+        )
 
 
 @dataclass(frozen=True)

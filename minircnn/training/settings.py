@@ -38,6 +38,8 @@ RANGES = {  # name → kind of number, least, most; a least of 0 is itself allow
 }
 Number = TypeVar("Number", int, float)
 PARTS = ("all", "rpn")
+SUMS = ("tree", "plain")
+SLOW_EPOCHS, SLOW_SHARE = 5, 0.2  # of a scaled rate's climb from the usual one: so many epochs, or that of a short run
 OPTIONAL = ("split", "epochs", "lr", "images_per_step", "frozen_blocks", "limit", "validation_limit", "patience")
 
 
@@ -62,11 +64,13 @@ class TrainSettings:
     pixels : what somebody's VGG16 in `weights` expects, one of `weights.pixels.CHOICES`; known or guessed when None
     epochs : times the training set is seen; may be a fraction
     lr : learning rate after warm-up
+    scale_lr : whether `lr` grows in proportion to `images_per_step`, as compared to what suits the backbone
     images_per_step : int; each gives `sampling.rois_per_image` RoIs
     frozen_blocks : the first blocks of convolutions, which do not learn; 0 from random weights
     momentum, decay : SGD's
     sigma : smooth-L1's
     flip : probability of mirroring an image
+    sum : of the gradient: "tree", image by image in one order, or "plain", a process's images at once (`spread.py`)
     seed : of the one generator that draws weights, order, RoIs, flips and dropout
     classes : names to learn, in order; all when None
     limit, validation_limit : use only the first N images of the split
@@ -93,12 +97,14 @@ class TrainSettings:
     pixels: str | None = None
     epochs: float | None = None
     lr: float | None = None
+    scale_lr: bool = False
     images_per_step: int | None = None
     frozen_blocks: int | None = None
     momentum: float = 0.9
     decay: float = 5e-4
     sigma: float = 1.0
     flip: float = 0.5
+    sum: str = "plain"
     seed: int = 0
     classes: tuple[str, ...] | None = None
     limit: int | None = None
@@ -148,6 +154,8 @@ class TrainSettings:
             raise InputError("frozen layers would keep random weights as they are; freeze none, or give --weights")
         if not MODELS[self.model].searches and self.proposals != ProposalSettings():
             raise InputError(f"--model {self.model} proposes its regions itself: leave out the options of the search")
+        if self.sum not in SUMS:
+            raise InputError(f"sum should be one of {', '.join(SUMS)}, not {self.sum!r}")
         check_format(self.format)
 
     @property
@@ -199,9 +207,20 @@ class TrainSettings:
 
     def schedule(self, steps: int) -> StepSchedule:
         """The learning rate of each step."""
-        suits = DEFAULTS[self.backbone]
+        suits, factor = DEFAULTS[self.backbone], self.lr_factor()
         milestones = tuple(round(fraction * steps) for fraction in suits.drops)
-        return StepSchedule(_resolved(self.lr), milestones, warmup_steps=min(suits.warmup_steps, steps // 4))
+        warmup = min(suits.warmup_steps, steps // 4)
+        if factor == 1:
+            return StepSchedule(_resolved(self.lr), milestones, warmup_steps=warmup)
+        slow = round(min(SLOW_EPOCHS / _resolved(self.epochs), SLOW_SHARE) * steps)
+        lowest = (StepSchedule.warmup_factor if warmup else 1.0) / factor
+        return StepSchedule(factor * _resolved(self.lr), milestones, warmup_steps=slow, warmup_factor=lowest)
+
+    def lr_factor(self) -> float:
+        """By how much the minibatch's size has the learning rate grow: the linear rule (Goyal et al., 2017)."""
+        if not self.scale_lr:
+            return 1.0
+        return max(1.0, _resolved(self.images_per_step) / DEFAULTS[self.backbone].images_per_step)
 
     def to_dict(self) -> dict:
         """JSON-ready."""

@@ -1,7 +1,7 @@
 """Steps of training, bit for bit and without a disk: what a step learns from, its losses, backward, SGD.
 
 `train.py` keeps what they leave, a second trainer (`tasks/pretrain.py`) takes the same `Steps` on other data, and a
-program of one's own may take them one by one:
+program of one's own may take them one by one. `spread.py` has several processes take each together:
 
     steps = DetectorSteps(model, samples, proposals_of, settings)
     while steps.step < steps.count:
@@ -11,11 +11,13 @@ program of one's own may take them one by one:
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from minircnn.base.errors import NotFinite
-from minircnn.data import Sample, Samples
+from minircnn.base.ranks import ranks
+from minircnn.data import Samples
 from minircnn.models import Batch, FasterRCNN, FastRCNN, Model
 from minircnn.models.crop_classifier import Crops
 from minircnn.proposals import ProposalsOf
@@ -24,6 +26,8 @@ from minircnn.training.first_weights import fit_first_weights
 from minircnn.training.freeze import freeze
 from minircnn.training.optim import SGD
 from minircnn.training.settings import TrainSettings
+from minircnn.training.spread import Part, Spread
+from minircnn.weights.elsewhere import Outline, build_elsewhere, outline
 
 
 def train_step(model: Model, optimiser: SGD, batch: Batch | Crops, lr: float) -> dict[str, float]:
@@ -65,20 +69,35 @@ class Steps:
     ----------
     step : steps done
     seconds : spent in them, those of before a checkpoint included
+    figures : names of what `take` gives
+    spread : what adds the gradient part by part, if anything does
     """
+
+    spread: Spread | None = None
 
     def __init__(self, model: Model, optimiser: SGD, count: int, lr: Callable[[int], float]):
         self.model, self.optimiser, self.count, self.lr = model, optimiser, count, lr
         self.step, self.seconds = 0, 0.0
+        self.figures = (*model.loss_names, *model.figure_names)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Every weight by name, and its velocity as "velocity.…": the arrays themselves, to be stored or filled."""
+        if self.spread is not None:
+            self.spread.collect()
         weights = {name: parameter.value for name, parameter in self.model.named_parameters()}
         return weights | {f"velocity.{name}": velocity for name, velocity in self.optimiser.velocity.items()}
 
     def learn(self, lr: float) -> dict[str, float]:
         """Take the next step at this rate → its figures by name; a name that begins with "loss" is a loss."""
         raise NotImplementedError
+
+    def part(self, step: int, place: int, what: Part) -> tuple[Any, np.random.Generator]:
+        """A part of a step, which depends on the seed, the step, the part's place in it and nothing else → what the
+        model's `losses` takes, and the generator that draws what is random in them."""
+        raise NotImplementedError
+
+    def show(self, batch: Any) -> None:
+        """Called on each rank with every part that was learned from."""
 
     def take(self) -> dict[str, float]:
         """One step → its figures by name.
@@ -107,7 +126,6 @@ class DetectorSteps(Steps):
 
     Attributes
     ----------
-    figures : names of what `take` gives
     order, position : this epoch's permutation of the images, and how much of it has been seen
     new : hidden layers with random weights, which the first step fits to what they are given
     said : what that did, in words; empty at any other step
@@ -125,41 +143,74 @@ class DetectorSteps(Steps):
         super().__init__(model, optimiser, count, settings.schedule(count))
         self.detector, self.samples, self.proposals_of, self.settings = model, samples, proposals_of, settings
         model.sigma, model.sampling = settings.sigma, settings.roi_sampling
-        self.figures = (*model.loss_names, *model.figure_names)
         self.order, self.position = np.zeros(0, np.int64), 0
         self.new: tuple[str, ...] = ()
         self.said = ""
 
-    def next_samples(self) -> list[Sample]:
-        """The next images in the epoch's random order; a new epoch draws a new order."""
-        rng, images, chosen = self.model.rng, len(self.samples), list[Sample]()
+    def next_images(self) -> list[int]:
+        """Numbers of the next images in the epoch's random order; a new epoch draws a new order."""
+        rng, images, chosen = self.model.rng, len(self.samples), list[int]()
         while len(chosen) < self.settings.images_of_a_step(images):
             if self.position == len(self.order):
                 self.order, self.position = rng.permutation(images), 0
-            chosen.append(self.samples[int(self.order[self.position])])
+            chosen.append(int(self.order[self.position]))
             self.position += 1
         return chosen
 
     def next_batch(self) -> Batch:
         """The next images, with what is drawn of each."""
+        return self.batch_of(self.next_images(), self.model.rng)
+
+    def batch_of(self, images: Part, rng: np.random.Generator) -> Batch:
+        """These images, with what the generator draws of each."""
         return make_batch(
-            self.next_samples(),
+            [self.samples[image] for image in images],
             self.proposals_of,
             self.detector.architecture.preprocessing,
             self.settings.roi_sampling,
             self.detector.statistics,
-            self.model.rng,
+            rng,
             self.settings.flip,
         )
 
+    def part(self, step: int, place: int, what: Part) -> tuple[Batch, np.random.Generator]:
+        """Images number `what`, with what is drawn of each."""
+        rng = np.random.default_rng((self.settings.seed, step, place))
+        return self.batch_of(what, rng), rng
+
+    def show(self, batch: Batch) -> None:
+        """To whoever wants to see it."""
+        if self.seen is not None:
+            self.seen(batch)
+
     def learn(self, lr: float) -> dict[str, float]:
         """The losses of the next minibatch, and what the model says besides."""
+        if self.settings.sum == "tree" or ranks().size > 1:
+            return self._learn_in_parts(lr)
         batch, self.said = self.next_batch(), ""
         if not self.detector.can_learn_from(batch):
             return dict.fromkeys(self.figures, 0.0)
         if self.new:
             self.said, self.new = fit_first_weights(self.detector, batch, self.new), ()
         losses = train_step(self.model, self.optimiser, batch, lr)
-        if self.seen is not None:
-            self.seen(batch)
+        self.show(batch)
         return losses | self.detector.figures
+
+    def _learn_in_parts(self, lr: float) -> dict[str, float]:
+        """The same, image by image, on all ranks."""
+        images, self.said = self.next_images(), ""
+        if self.new:
+            batch, _ = self.part(self.step, 0, images)
+            if self.detector.can_learn_from(batch):
+                self.said, self.new = fit_first_weights(self.detector, batch, self.new), ()
+        if self.spread is None:
+            given = outline(self.detector), self.samples, self.proposals_of, self.settings
+            self.spread = Spread.begin(self, self.settings.sum == "plain", steps_elsewhere, *given)
+        return self.spread.learn(self.step, [[image] for image in images], lr)
+
+
+def steps_elsewhere(
+    given: Outline, samples: Samples, proposals_of: ProposalsOf | None, settings: TrainSettings
+) -> DetectorSteps:
+    """A run's steps on another rank; the weights come afterwards."""
+    return DetectorSteps(build_elsewhere(given), samples, proposals_of, settings)

@@ -21,7 +21,7 @@ from minircnn.training.data import TrainingData
 from minircnn.training.divergence import way_out
 from minircnn.training.freeze import frozen_layers
 from minircnn.training.loop import take_steps
-from minircnn.training.notes import check_room, notes_on
+from minircnn.training.notes import check_room, notes_on, notes_on_ranks
 from minircnn.training.run_folder import RunFolder
 from minircnn.training.settings import TrainSettings
 from minircnn.training.steps import DetectorSteps
@@ -46,6 +46,7 @@ class Training:
         self.columns = ("step", "epoch", "lr", "loss", *self.steps.figures, "seconds")  # of the log
         self.best_score = -1.0
         self.history: list[dict] = []
+        self.rows: list[dict[str, float]] = []  # of the steps since the log's last
         self.started_from = ""  # in words
         self.notes: list[str] = []  # what the user should know of how the run began
         self.board = Board(folder.board, 1)
@@ -138,10 +139,11 @@ class Training:
             steps.order, steps.position, steps.step = checkpoint.order, state.position, state.step
             steps.seconds, steps.new = state.seconds, tuple(state.new)
             training.history, training.started_from = state.history, state.started_from
+            training.rows = list(state.rows)
             training.best_score = max((row["AP"] or 0.0 for row in state.history), default=-1.0)
             training.model.rng.bit_generator.state = state.generator
             folder.start_log(training.columns, steps_kept=training.step)
-        training.notes = [note] if note else []
+        training.notes = ([note] if note else []) + notes_on_ranks(settings, state.images)
         if state.history and not folder.best.is_file():
             training.best_score = -1.0
             training.notes.append(f"{folder.best} is not there any more: the next validation writes it anew")
@@ -160,6 +162,7 @@ class Training:
             generator=dict(self.model.rng.bit_generator.state),
             started_from=self.started_from,
             new=steps.new,
+            rows=self.rows,
         )
         save_checkpoint(folder.last, folder.previous, self.model, steps.tensors(), steps.order, state, self.contents)
 
@@ -180,25 +183,24 @@ class Training:
         with self.folder.claimed(), closing(Board(self.folder.board, self.step + 1)) as self.board:
             if not self.folder.holds_a_run:
                 self.save()
-            rows: list[dict[str, float]] = []
 
             def after(figures: dict[str, float]) -> None:
-                rows.append(figures)
+                self.rows.append(figures)
                 if self.steps.said:
                     progress("first weights", 1, 1, self.steps.said)
                 if self.step % LOG_EVERY == 0 or self.step == self.steps.count:
-                    self._log(rows)
-                    rows.clear()
-                progress("training", self.step, self.steps.count, self._words(rows))
+                    self._log()
+                progress("training", self.step, self.steps.count, self._words())
                 if self._validation_is_due():
                     self._validate(progress)
-                    if rows and self.is_enough:
-                        self._log(rows)
+                    if self.rows and self.is_enough:
+                        self._log()
 
             take_steps(self.steps, after, self.save, self.settings.checkpoint_seconds, lambda: self.is_enough)
 
-    def _log(self, rows: list[dict[str, float]]) -> None:
-        means = {name: float(np.mean([row[name] for row in rows])) for name in self.steps.figures}
+    def _log(self) -> None:
+        means = {name: float(np.mean([row[name] for row in self.rows])) for name in self.steps.figures}
+        self.rows.clear()
         self._latest = _total(means)
         self.board.add(self.step, {"loss": self._latest} | means | {"lr": self.steps.lr(self.step - 1)})
         steps = self.steps
@@ -206,8 +208,8 @@ class Training:
         values = (steps.step, epoch, lr, self._latest, *means.values(), steps.seconds)
         self.folder.append_log(dict(zip(self.columns, values, strict=True)))
 
-    def _words(self, rows: list[dict[str, float]]) -> str:
-        loss = float(np.mean([_total(row) for row in rows])) if rows else self._latest
+    def _words(self) -> str:
+        loss = float(np.mean([_total(row) for row in self.rows])) if self.rows else self._latest
         best = f", best AP {self.best_score:.3f}" if self.best_score >= 0 else ""
         return f"loss {loss:.3f}{best}"
 

@@ -20,7 +20,7 @@ class WindowSteps(DetectorSteps):
 
     def next_batch(self) -> Batch:
         """The next images' windows, each an image of its own with one RoI over it."""
-        chosen = self.next_samples()
+        chosen = [self.samples[image] for image in self.next_images()]
         parts = [self._windows(sample) for sample in chosen]
         crops = np.concatenate([crops for crops, _ in parts])
         labels = np.concatenate([labels for _, labels in parts])
