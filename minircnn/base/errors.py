@@ -4,9 +4,17 @@ Whatever reads files, settings or arguments raises it with a single sentence tha
 what to do; the command line prints that sentence and exits with 2. A fault of the program itself is never one.
 """
 
+import re
+
+LINE_BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+
 
 class InputError(ValueError):
-    """Input that cannot be used: one sentence naming the thing, the place and the remedy."""
+    """Input that cannot be used: one sentence naming the thing, the place and the remedy; in one line, whatever it
+    quotes."""
+
+    def __init__(self, sentence: str = ""):
+        super().__init__(LINE_BREAK.sub(" ", sentence))
 
 
 class NotFinite(InputError):

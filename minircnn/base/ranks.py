@@ -22,7 +22,8 @@ Item = TypeVar("Item")
 # What mpiexec, srun and their kin tell each process that they start: MPICH and Intel, Open MPI, PMIx, Cray.
 STARTED_BY_MPI = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PALS_RANKID")
 TURNS = 200  # of looking, before a waiting process lies down
-NAP = 20e-6, 2e-3  # seconds, the first and the longest
+NAP = 100e-6, 2e-3  # seconds, the first and the longest; each is a little longer than the one before
+LONGER = 1.1
 TOLD = (InputError, OSError)  # what the user caused: rank 0 tells it, whoever met it
 
 
@@ -133,16 +134,14 @@ class Ranks:
     def wait_until(self, done: Callable[[], bool], awake: bool = False) -> None:
         """Ask until it is so; a process that waits for long leaves the core to others.
 
-        awake : never lie down, since what is on its way moves only while somebody asks
+        awake : lie down for short times only, since what is on its way moves only while somebody asks
         """
         turns, nap = 0, NAP[0]
         while not done():
             turns += 1
-            if awake or turns < TURNS:
-                time.sleep(0)  # whoever shares the core comes first
-            else:
-                time.sleep(nap)
-                nap = min(2 * nap, NAP[1])
+            time.sleep(0 if turns < TURNS else nap)  # whoever shares the core comes first
+            if turns > TURNS and not awake:
+                nap = min(LONGER * nap, NAP[1])
 
     def share(self, items: Sequence[Item]) -> Sequence[Item]:
         """This rank's part of them: item i is of rank i mod size."""

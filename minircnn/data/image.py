@@ -110,6 +110,8 @@ def _essence(file: BinaryIO, whole: bool) -> BinaryIO:
         file.seek(0)
         return file
     kept, pixels = bytearray(signature), b""
+    end = file.seek(0, io.SEEK_END)  # no block is longer, whatever it says of itself
+    file.seek(len(_PNG))
     while len(head := file.read(8)) == 8:
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
         if kind == b"IDAT" and not whole:
@@ -118,7 +120,7 @@ def _essence(file: BinaryIO, whole: bool) -> BinaryIO:
             file.seek(length + 4, io.SEEK_CUR)  # 4 bytes of checksum
             continue
         kept += head
-        kept += file.read(length + 4)
+        kept += file.read(min(length + 4, end))
     return io.BytesIO(bytes(kept + (pixels or head)))
 
 

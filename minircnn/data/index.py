@@ -102,9 +102,24 @@ class AnnotationIndex:
                 stop = start + int(np.prod(shape)) * np.dtype(dtype).itemsize
                 arrays[name] = content[start:stop].view(dtype).reshape(shape)
                 start = stop + -stop % _ALIGNMENT
-            return cls(arrays, header["words"])
-        except (OSError, ValueError, KeyError, struct.error):
+            return cls(arrays, header["words"]) if _fit(arrays, header["words"]) else None
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, struct.error):
             return None
+
+
+def _fit(arrays: dict[str, np.ndarray], words: dict[str, Sequence[str]]) -> bool:
+    """Whether the arrays belong together, and the words are some: a checksum says only that nothing has changed."""
+    if not all(isinstance(words[key], list) and all(isinstance(word, str) for word in words[key]) for key in WORDS):
+        return False
+    count, items = len(arrays["name_ends"]), len(arrays["labels"])
+    shapes = {"names": (len(arrays["names"]),), "name_ends": (count,), "sizes": (count, 2), "item_ends": (count,),
+              "boxes": (items, 4), "labels": (items,), "ignore": (items,)}  # fmt: skip
+    if any(arrays[name].shape != shape for name, shape in shapes.items()):
+        return False
+    for ends, most in ((arrays["name_ends"], len(arrays["names"])), (arrays["item_ends"], items)):
+        if count and not (ends[0] >= 0 and (np.diff(ends) >= 0).all() and ends[-1] == most):
+            return False
+    return items == 0 or bool(arrays["labels"].min() >= 1 and arrays["labels"].max() <= len(words["class_names"]))
 
 
 class IndexBuilder:

@@ -37,6 +37,7 @@ MAX_WORKERS = 61  # Windows can wait for no more
 FEW = 8  # images: done in less time than processes take to start
 IN_FLIGHT = 16  # images per worker handed out ahead: the whole set is never in memory
 
+BOX, LARGEST = 16, 2**26  # bytes, of a box and of all of an image
 Result = tuple[str, str | None]  # image_id, and what was wrong with the image file
 
 
@@ -235,14 +236,15 @@ def _read(path: Path) -> bytes:
 
 def _load(path: Path) -> np.ndarray | None:
     """The stored boxes, or None where there is no whole, sound file: zlib's own checksum tells."""
+    unpacking = zlib.decompressobj()
     try:
-        content = zlib.decompress(path.read_bytes())
+        content = unpacking.decompress(path.read_bytes(), LARGEST)  # a small file may unpack to any size
     except (OSError, zlib.error):
         return None
-    return np.frombuffer(content, "<f4").reshape(-1, 4).astype(np.float32)
+    whole = unpacking.eof and len(content) % BOX == 0
+    return np.frombuffer(content, "<f4").reshape(-1, 4).astype(np.float32) if whole else None
 
 
 def _store(path: Path, boxes: np.ndarray) -> None:
     """Write whole or not at all; two processes may write the same entry at once."""
-    content = zlib.compress(boxes.astype("<f4").tobytes())
-    write_bytes(path, content, "choose another folder for the proposals")
+    write_bytes(path, zlib.compress(boxes.astype("<f4").tobytes()), "choose another folder for the proposals")

@@ -6,6 +6,7 @@ Where images of two splits or folders have one name, the files stand in folders 
 """
 
 import csv
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,7 +69,8 @@ class GivenProposals(ProposalCache):
         boxes = _read_npy(path) if path.suffix == ".npy" else _read_csv(path)
         if boxes.ndim != 2 or boxes.shape[1] < 4:
             raise InputError(f"{path}: expected x1, y1, x2, y2 for each region, not an array of shape {boxes.shape}")
-        boxes = boxes[:, :4].astype(np.float32)
+        with np.errstate(over="ignore"):  # infinity, which is told below
+            boxes = boxes[:, :4].astype(np.float32)
         wrong = ~(np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1))
         if wrong.any():
             row = int(wrong.argmax())
@@ -102,8 +104,13 @@ def open_proposals(folder: str | Path, settings: ProposalSettings) -> ProposalCa
 
 def _read_npy(path: Path) -> np.ndarray:
     try:
-        return np.asarray(np.load(path, allow_pickle=False), np.float64)
-    except (OSError, ValueError, EOFError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a header that Python 2 wrote
+            stored = np.load(path, mmap_mode="r", allow_pickle=False)  # whatever size it says, nothing is made of it
+            return np.array(stored, np.float64)
+    except MemoryError:
+        raise
+    except Exception as error:  # a header is parsed as Python, and fails in as many ways
         raise InputError(f"{path} is no array of numbers ({error}); save it with numpy.save") from None
 
 

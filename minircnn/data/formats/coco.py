@@ -70,7 +70,7 @@ class Coco:
             if number in numbers:
                 raise InputError(f"{where}: the id {number} stands twice; give every category its own")
             numbers[number] = name  # type: ignore[assignment] # checked below
-            groups.add(row.get("supercategory"))
+            groups.add(group if isinstance(group := row.get("supercategory"), str) else None)
         self._images: dict[int, tuple[str, Any, Any]] = {}
         for where, row in file.rows("images"):
             number, name = self._number(row, "id", where), row.get("file_name")
@@ -83,7 +83,8 @@ class Coco:
             raise InputError(f"{path}: lists no image; give a file with images, annotations and categories")
         self._read_annotations(file, numbers)
         used = set(self._categories.tolist())
-        empty = [n for n, name in numbers.items() if n not in used and name in groups and len(numbers) > 1]
+        groups &= {name for name in numbers.values() if isinstance(name, str)}
+        empty = [n for n, name in numbers.items() if n not in used and name in list(groups) and len(numbers) > 1]
         self._names = {number: name for number, name in sorted(numbers.items()) if number not in empty}
         names = check_names(self._names.values(), f"{path}: categories")
         self.categories: tuple[str, ...] | None = names

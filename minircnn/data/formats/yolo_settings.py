@@ -80,13 +80,20 @@ def _place(path: Path, root: Path, value: object) -> Path:
     without = inside.removeprefix(DARKNETS)  # as CVAT's export has it, where nothing is called so
     tried = [place for base in (root, path.parent) for place in (base / inside, base / text, base / without)]
     for place in tried:
-        if not place.exists():
+        if not _is_there(place):
             continue
         real = Path(os.path.abspath(place))
         if os.path.isabs(text) or any(real.is_relative_to(os.path.abspath(base)) for base in (root, path.parent)):
             return place
         raise InputError(f"{path}: {value!r} lies outside {root}; move it there, or say `path:` in the file")
     raise InputError(f"{path}: names {value!r}, and there is no {root / text}; correct the path")
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        return place.exists()
+    except OSError:  # longer than any name may be
+        return False
 
 
 def _yaml(path: Path) -> object:
