@@ -14,6 +14,7 @@ from PIL import Image
 
 from minircnn.base.errors import InputError
 from minircnn.data import open_samples, read_image
+from minircnn.data.formats.layout import files_below
 from minircnn.data.image import image_size
 from minircnn.data.index import _PREAMBLE, AnnotationIndex
 from minircnn.proposals import ProposalCache, ProposalSettings
@@ -77,6 +78,19 @@ def test_a_path_in_yolo_s_settings_may_be_longer_than_any_file_s(photo):
     (photo / "data.yaml").write_text(f"train: {'a' * 300}\nval: {'a' * 300}\nnames: [dress]\n")
     with pytest.raises(InputError, match="there is no"):
         open_samples(photo, "train", "yolo")
+
+
+def test_what_nobody_may_look_at_is_passed_by(photo, monkeypatch):
+    own = Path.is_dir
+
+    def refused(path):
+        if path.name == "cwd":
+            raise PermissionError(13, "Permission denied", str(path))
+        return own(path)
+
+    (photo / "cwd").mkdir()
+    monkeypatch.setattr(Path, "is_dir", refused)
+    assert [path.name for path in files_below(photo, (".png",))] == ["a.png"]
 
 
 @pytest.mark.parametrize("header", [

@@ -365,3 +365,12 @@ def test_a_run_remembers_its_start_and_goes_on_without_the_file(scenes, tmp_path
     again.run()
     stored = RunFolder(tmp_path / "run").read_settings()
     assert stored.weights == str(tmp_path / "own.safetensors")
+
+
+def test_what_was_killed_between_its_last_two_acts_is_done(tmp_path):
+    out = tmp_path / "done.safetensors"
+    out.write_bytes(shipped_backbone("vgg_small").read_bytes())
+    (tmp_path / f"{out.name}.unfinished").write_bytes(b"what it went on from")
+    with pytest.raises(InputError, match="is there already"):
+        Pretraining(out, CropMaterial.training(None), 64, 1, 0)
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]

@@ -32,9 +32,9 @@ def pretrain(
 
     Example: minircnn pretrain --fashion-mnist fashion-mnist --out runs/backbone.safetensors
     """
-    from minircnn.base.files import check_target, locked, shell_words
+    from minircnn.base.files import locked, shell_words
     from minircnn.fashion.crops import CROP_CLASSES, CropMaterial
-    from minircnn.tasks.pretrain import CROPS_PER_STEP, TEST_CROPS, Pretraining
+    from minircnn.tasks.pretrain import CROPS_PER_STEP, TEST_CROPS, Pretraining, check_out
     from minircnn.training.loop import Interrupted
     from minircnn.training.settings import SUMS
     from minircnn.training.warm_up import warm_up
@@ -48,7 +48,7 @@ def pretrain(
     sum = sum or ("tree" if ranks().started else "plain")
     if sum not in SUMS:
         raise InputError(f"--sum should be one of {', '.join(SUMS)}, not {sum!r}")
-    check_target(out, "--out", (".safetensors",))
+    check_out(out)
     try:
         material = CropMaterial.training(fashion_mnist)
         lock = locked(out.with_name(f"{out.name}.lock"), f"{out} is being made by another minircnn process")

@@ -99,8 +99,8 @@ class Pretraining:
         progress: Progress = silent,
         sum: str = "plain",
     ):
-        self.out, self.unfinished, self.material = out, out.with_name(f"{out.name}.unfinished"), material
-        check_target(out, "--out", (".safetensors",))
+        self.out, self.unfinished, self.material = out, unfinished(out), material
+        check_out(out)
         if self.unfinished.exists():
             self.steps = self._load(crops, seed, sum)
             return
@@ -185,6 +185,21 @@ class Pretraining:
             target[...] = check_shape(name, tensors.get(name), target.shape, "pretraining", path)
         steps.step, steps.seconds = step, seconds
         return steps
+
+
+def unfinished(out: Path) -> Path:
+    """Where what is done is kept until `out` is written."""
+    return out.with_name(f"{out.name}.unfinished")
+
+
+def check_out(out: Path) -> None:
+    """InputError unless a backbone may be written there.
+
+    One that was killed between writing it and taking away what it went on from is done: that is taken away now.
+    """
+    if out.is_file() and unfinished(out).is_file():
+        unfinished(out).unlink(missing_ok=True)
+    check_target(out, "--out", (".safetensors",))
 
 
 class CropSteps(Steps):

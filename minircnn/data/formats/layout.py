@@ -67,8 +67,12 @@ def files_below(folder: Path, suffixes: tuple[str, ...], depth: int = 8) -> Iter
     for path in entries:
         if path.name.startswith(".") or path.name == "__MACOSX":
             continue
-        if path.is_dir():
-            if not path.is_symlink():
+        try:
+            is_folder, is_link = path.is_dir(), path.is_symlink()
+        except OSError:  # nobody may so much as look at it
+            continue
+        if is_folder:
+            if not is_link:
                 inside.append(path)
         elif path.suffix.lower() in suffixes:
             yield path
