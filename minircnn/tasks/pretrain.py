@@ -193,10 +193,8 @@ def unfinished(out: Path) -> Path:
 
 
 def check_out(out: Path) -> None:
-    """InputError unless a backbone may be written there.
-
-    One that was killed between writing it and taking away what it went on from is done: that is taken away now.
-    """
+    """InputError unless a backbone may be written there. What a finished one went on from is taken away: it was killed
+    before it did."""
     if out.is_file() and unfinished(out).is_file():
         unfinished(out).unlink(missing_ok=True)
     check_target(out, "--out", (".safetensors",))
