@@ -50,6 +50,19 @@ def test_a_png_whose_block_says_that_it_is_longer_than_the_file_asks_for_no_memo
     tracemalloc.stop()
 
 
+def test_a_tiff_that_lacks_strips_is_damaged_and_not_black(photo):
+    Image.new("I;16", (12, 9), 700).save(photo / "b.tif")
+    assert read_image(photo / "b.tif").shape == (9, 12, 3)
+    content = bytearray((photo / "b.tif").read_bytes())
+    place = content.index(struct.pack("<HHII", 0x101, 4, 1, 9)) + 8  # ImageLength, where one strip has 9 rows
+    content[place : place + 4] = struct.pack("<I", 7_000_000)
+    rows = content.index(struct.pack("<HHI", 0x116, 4, 1)) + 8
+    content[rows : rows + 4] = struct.pack("<I", 9)
+    (photo / "b.tif").write_bytes(content)
+    with pytest.raises(InputError, match="truncated or damaged"):
+        read_image(photo / "b.tif")
+
+
 @pytest.mark.parametrize("group", [["x"], {"a": 1}, 3])
 def test_coco_s_group_of_a_category_may_be_anything(photo, group):
     told = {

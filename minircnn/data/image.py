@@ -64,6 +64,7 @@ def decode_image(data: bytes, path: str | Path) -> np.ndarray:
     """Decode the bytes of an image file; `path` only names it in errors. See `read_image`."""
     with _opened(_essence(io.BytesIO(data), whole=True), path) as image:
         try:
+            _check_strips(image)
             image.load()
         except MemoryError:
             raise
@@ -76,6 +77,15 @@ def decode_image(data: bytes, path: str | Path) -> np.ndarray:
     if orientation > 1:
         pixels = _upright(pixels, orientation)
     return np.ascontiguousarray(pixels)
+
+
+def _check_strips(image: Image.Image) -> None:
+    """OSError where a TIFF names fewer strips than its height has: Pillow would fill the others with black."""
+    if not isinstance(image, TiffImageFile):
+        return
+    boxes = [tile[1] for tile in image.tile if tile[1]]
+    if boxes and max(box[3] for box in boxes) < image.tag_v2[_TIFF_HEIGHT]:
+        raise OSError("strips are missing")
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -196,8 +206,7 @@ def _to_rgb(image: Image.Image, path: str | Path) -> np.ndarray:
     # Pillow opens 16-bit PGM in its 32-bit mode; in other formats that mode holds numbers of unknown range.
     sixteen_bit = image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format in ("PNG", "PPM"))
     if sixteen_bit and not transparent:
-        grey = np.asarray(image).astype(np.uint32)
-        grey = ((grey * 255 + 32767) // 65535).astype(np.uint8)
+        grey = ((np.arange(2**16) * 255 + 32767) // 65535).astype(np.uint8)[np.asarray(image)]
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.mode in ("I", "F", "LAB", "HSV") or sixteen_bit:
         raise InputError(
