@@ -7,6 +7,7 @@
     python tests/tools/ranks.py predict          the same for 64 machines, at 1, 10 and 100 Gbit/s
 
     options: --backbone vgg16  --images 4 (of a step)  --steps 20  --rounds 3  --side 160 (pixels of a scene)
+             --ranks 2 (speed of these alone, beside one process)
 
 What is compared runs in turn, several rounds of it; medians of steps, then of rounds. Everything goes to a folder that
 is thrown away.
@@ -32,6 +33,7 @@ TOOL = Path(__file__).resolve()
 RANKS = (1, 2, 4)
 LINKS = (1, 10, 100)  # Gbit/s
 MANY = (1, 2, 4, 8, 16, 32, 64)
+MEETINGS, SLICE = 3, 3e-3  # times that ranks wait for all in a step, and Linux's turn of a process on a shared core
 MOVED = 16  # million numbers that are sent to find out how fast
 
 
@@ -42,6 +44,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ranks", type=int)
     parser.add_argument("--side", type=int, default=160)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--task", help=argparse.SUPPRESS)
@@ -78,6 +81,8 @@ def speed(given: argparse.Namespace) -> dict:
     """Images per second."""
     ways = {"one process": (0, "plain"), "one process, tree": (0, "tree"), "1 rank": (1, "tree")}
     ways |= {f"{n} ranks": (n, "tree") for n in RANKS[1:]} | {f"{n} ranks, plain": (n, "plain") for n in RANKS[1:]}
+    if given.ranks:
+        ways = {way: (n, sum) for way, (n, sum) in ways.items() if n == given.ranks or way == "one process"}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(given.rounds):
         for way, (n, sum) in ways.items():
@@ -149,13 +154,15 @@ def predict(given: argparse.Namespace) -> dict:
 def step_here(own: dict, n: int, images: int, rate: float) -> float:
     """Seconds of a step by n ranks on one machine, from parts measured while n processes computed there.
 
-    Nothing that is sent costs nothing here: the core that copies it is one that would compute.
+    Nothing that is sent costs nothing here: the core that copies it is one that would compute. Where ranks share a core
+    each meeting waits for whoever has the turn.
     """
     each = -(-images // n)
     compute = each * (own["reading"] + own["forward"] + own["back above"] + own["back below"])
     adding = (images / n - 1 + (n - 1) / n) * own["adding"] + own["update"] / n
     travelling = 2 * (n - 1) / n * own["bytes"] / rate if n > 1 else 0.0
-    return compute + adding + travelling
+    waiting = MEETINGS * SLICE if n > (os.cpu_count() or 1) else 0.0
+    return compute + adding + travelling + waiting
 
 
 def step_there(own: dict, n: int, each: int, rate: float) -> float:
