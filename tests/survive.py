@@ -10,7 +10,7 @@
     python tests/survive.py memory      10,000 steps: does memory grow?
     python tests/survive.py detections  1,000 detections: does memory grow?
 
-    options: --ends 200 (of kills)  --task training (kills of this alone)  --ranks 1 (alone)  --seed 0
+    options: --count 1000 (of detections)  --ends 200 (of kills)  --task training (kills of this alone)  --ranks 1 (alone)  --seed 0
 
 What is killed is begun again with the same command until it comes to its end, and its end is compared with that of a
 run that nobody disturbed. A disk of its own (tmpfs) and a folder mounted read-only need root; without, those two say
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--ends", type=int, default=200)
     parser.add_argument("--task", choices=TASKS)
     parser.add_argument("--ranks", type=int, choices=(1, 2))
+    parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--child", nargs=2, metavar=("TASK", "FOLDER"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -267,7 +268,7 @@ def _line(pid: int) -> bytes:
 @contextlib.contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[Path]:
     """A disk of so many bytes."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
     try:
         yield folder
@@ -493,7 +494,7 @@ def detections(given: argparse.Namespace, folder: Path) -> int:
 
     prepare(folder)
     model, rng, rows = load_model(folder / "model.safetensors"), np.random.default_rng(given.seed), []
-    for number in range(1, 1001):
+    for number in range(1, given.count + 1):
         height, width = rng.integers(48, 240, 2)
         detect(model, rng.integers(0, 256, (height, width, 3), np.uint8))
         if number % 5 == 0:

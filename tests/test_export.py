@@ -59,16 +59,26 @@ def runner(path):
 
 
 def compare(model, path, images):
-    """Our detections and those of the graph; how many there were."""
+    """Our detections and those of the graph; how many there were.
+
+    Of two boxes of a class whose scores are equal to five digits either may stand first, and suppress the other: which
+    does depends on the processor.
+    """
     run, session = runner(path)
-    count = 0
+    count = swapped = 0
     for image in images:
         proposals = model.propose(image) if model.searches else None
         ours, (boxes, names, scores) = detect(model, image, proposals), run(session, image, proposals)
         assert names == [model.class_names[label - 1] for label in ours.labels]
         assert np.abs(scores - ours.scores).max(initial=0) < 1e-5
-        assert np.abs(boxes - ours.boxes).max(initial=0) < 1e-2
-        count += len(names)
+        other = np.flatnonzero(np.abs(boxes - ours.boxes).max(axis=1, initial=0) >= 1e-2)
+        if len(other):
+            every = detect(model, image, proposals, DetectionSettings(nms_threshold=1.0, max_detections=100_000))
+            for place in other:
+                alike = (every.labels == ours.labels[place]) & (np.abs(every.scores - ours.scores[place]) < 1e-5)
+                assert (np.abs(every.boxes[alike] - boxes[place]).max(axis=1) < 1e-2).any()
+        count, swapped = count + len(names), swapped + len(other)
+    assert swapped <= count // 50
     return count
 
 
