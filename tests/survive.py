@@ -10,7 +10,8 @@
     python tests/survive.py memory      10,000 steps: does memory grow?
     python tests/survive.py detections  1,000 detections: does memory grow?
 
-    options: --count 1000 (of detections)  --ends 200 (of kills)  --task training (kills of this alone)  --ranks 1 (alone)  --seed 0
+    options: --ends 200 (of kills)  --task training (kills of this alone)  --ranks 1 (alone)  --seed 0
+             --count 1000 (of detections)
 
 What is killed is begun again with the same command until it comes to its end, and its end is compared with that of a
 run that nobody disturbed. A disk of its own (tmpfs) and a folder mounted read-only need root; without, those two say
