@@ -718,7 +718,8 @@ def _row(row: dict) -> str:
         return f"{row['parser']:20} ended with {row['ended']}"
     share = row["taken"] / row["runs"]
     return (f"{row['parser']:20} {row['runs']:9,} runs, {share:4.0%} taken, {row['found']} found, "
-            f"{row['seconds']:4.0f} s, slowest {1000 * row['slowest']:4.0f} ms, memory +{row['memory']:.0f} MB")  # fmt: skip
+            f"{row['seconds']:4.0f} s, slowest {1000 * row['slowest']:4.0f} ms, "
+            f"memory +{row['memory']:.0f} MB")  # fmt: skip
 
 
 def _has_atheris() -> bool:
