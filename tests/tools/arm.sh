@@ -63,4 +63,4 @@ if [ ${#tests[@]} -eq 0 ]; then
         tests/test_roi_average.py tests/test_spatial_pyramid.py tests/test_losses.py tests/test_boxes.py
         tests/test_scratch.py tests/test_vectors.py tests/test_checks.py tests/test_layers.py)
 fi
-"${emulated[@]}" "$python" -m pytest -p no:cacheprovider -v "${tests[@]}"
+"${emulated[@]}" "$python" -m pytest -p no:cacheprovider -vv "${tests[@]}"
