@@ -11,7 +11,8 @@ import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
-settings.register_profile("minircnn", deadline=None, derandomize=True, max_examples=30, database=None)
+EXAMPLES = int(os.environ.get("MINIRCNN_EXAMPLES", 30))  # of a property; fewer where each takes seconds (tools/arm.sh)
+settings.register_profile("minircnn", deadline=None, derandomize=True, max_examples=EXAMPLES, database=None)
 settings.load_profile("minircnn")
 WITH_TORCH = {  # files that cannot be collected without PyTorch
     f"test_{name}.py"
