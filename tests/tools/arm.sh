@@ -38,7 +38,10 @@ if [ ! -e "$folder/installed" ]; then
 import sys, tomllib
 project = tomllib.load(open(sys.argv[1], "rb"))["project"]
 needed = project["dependencies"] + project["optional-dependencies"]["test"]
-print("\n".join(one.replace(" ", "") for one in needed))
+screenless = {"opencv-contrib-python": "opencv-contrib-python-headless"}  # the other wants libraries of a screen
+for one in needed:
+    name = one.split(">")[0].strip()
+    print(one.replace(" ", "").replace(name, screenless.get(name, name), 1))
 PY
     )
     "$here/.venv/bin/pip" install --quiet --disable-pip-version-check --target "$site" --upgrade \
