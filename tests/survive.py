@@ -2,10 +2,10 @@
 
     python tests/survive.py kills       kill -9 at random moments of training, proposals, pretraining and evaluation, by
                                         one and by two ranks: begun again, do they end with the same bits?
-    python tests/survive.py full        a disk that is full, at ever later moments of a training
+    python tests/survive.py full        a disk that is full, at each write of a training
     python tests/survive.py vanish      images, annotations and proposals that vanish or change while a run reads them
     python tests/survive.py shared      two runs on one folder of proposals at once
-    python tests/survive.py clock       a clock that is set back, and files that seem to come from tomorrow
+    python tests/survive.py clock       files that seem to come from tomorrow or long ago, as a clock that is set leaves them
     python tests/survive.py readonly    folders that may only be read
     python tests/survive.py memory      10,000 steps: does memory grow?
     python tests/survive.py detections  1,000 detections: does memory grow?
@@ -23,6 +23,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 TOOL = Path(__file__).resolve()
 TASKS = ("training", "proposals", "pretraining", "evaluation")
+UNLOOKED = "SURVIVE_UNLOOKED"  # in a child's environment
 LONGEST = 120  # seconds of one begun run
 
 
@@ -68,7 +70,6 @@ def child(task: str, folder: Path) -> int:
     from minircnn import cli
     from minircnn.tasks import pretrain
     from minircnn.training import loop, train
-    from minircnn.training.settings import TrainSettings
 
     scenes, run = folder.parent / "scenes", folder / "run"
     again = (run / "last.safetensors").is_file() or (run / "previous.safetensors").is_file()
@@ -91,10 +92,10 @@ def child(task: str, folder: Path) -> int:
         mock.patch.object(sys, "argv", ["minircnn", *map(str, words)]),
         mock.patch.object(train, "take_steps", take),
         mock.patch.object(train, "LOG_EVERY", 4),
+        mock.patch.object(train, "check_room", (lambda *_: None) if UNLOOKED in os.environ else train.check_room),
         mock.patch.object(pretrain, "take_steps", take),
         mock.patch.object(pretrain, "TEST_CROPS", 22),
     ):
-        assert TrainSettings.checkpoint_seconds > 0
         try:
             cli.main()
         except SystemExit as end:
@@ -107,10 +108,10 @@ def command(task: str, folder: Path, count: int) -> list[str]:
     return [*start, sys.executable, str(TOOL), "child", "--child", task, str(folder)]
 
 
-def begin(task: str, folder: Path, count: int = 1) -> subprocess.Popen:
-    """Begin or go on, in a process group of its own."""
+def begin(task: str, folder: Path, count: int = 1, unlooked: bool = False) -> subprocess.Popen:
+    """Begin or go on, in a process group of its own; `unlooked` without asking first whether the disk has room."""
     folder.mkdir(exist_ok=True)
-    env = os.environ | ({"NUMBA_NUM_THREADS": "1"} if count == 1 else {})
+    env = os.environ | ({"NUMBA_NUM_THREADS": "1"} if count == 1 else {}) | ({UNLOOKED: "1"} if unlooked else {})
     return subprocess.Popen(
         command(task, folder, count), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
         start_new_session=True,
@@ -148,6 +149,29 @@ def outcome(task: str, folder: Path) -> dict[str, bytes]:
         figures = json.loads((folder / "figures.json").read_text())
         found["figures"] = json.dumps({k: v for k, v in figures.items() if k in ("AP", "mAP50", "per_class")}).encode()
     return found
+
+
+def unlike(right: dict[str, bytes], folder: Path, task: str = "training") -> str:
+    """What differs from a run that nobody disturbed, in words; none where nothing does."""
+    found = outcome(task, folder)
+    return ", ".join(sorted(name for name in {*found, *right} if found.get(name) != right.get(name)))
+
+
+def sentence(code: int, said: str) -> str:
+    """What is wrong with an end that should be one sentence, in words."""
+    errors = [line for line in said.splitlines() if line.startswith("error: ")]
+    return "" if code == 2 and len(errors) == 1 and "Traceback" not in said else f"code {code}, {said[-400:]}"
+
+
+def went_on(right: dict[str, bytes], folder: Path) -> str:
+    """Begin again, or go on, to the end → what is wrong with that, in words."""
+    code, said = end_of(begin("training", folder))
+    return f"code {code}, {said[-400:]}" if code else unlike(right, folder)
+
+
+def told_of(bad: list[str], words: str) -> int:
+    print(*bad, *[words], sep="\n")
+    return int(bool(bad))
 
 
 def prepare(folder: Path) -> None:
@@ -224,10 +248,9 @@ def kill_one(number: int, task: str, folder: Path, count: int, whole: float, rig
         if code and not (task == "pretraining" and "is there already" in said):  # it was done, but for the last words
             return f"number {number} ended with {code}: {said[-500:]}", killed
         break
-    found = outcome(task, own)
-    wrong = sorted(name for name in {*found, *right} if found.get(name) != right.get(name))
+    wrong = unlike(right, own, task)
     shutil.rmtree(own)
-    return f"number {number}: {', '.join(wrong)} differ" if wrong else "", killed
+    return f"number {number}: {wrong}" if wrong else "", killed
 
 
 def kill(process: subprocess.Popen, chance: random.Random, count: int) -> None:
@@ -285,37 +308,29 @@ def may_mount() -> bool:
 
 
 def full(given: argparse.Namespace, folder: Path) -> int:
-    """A disk of ever more room: what is begun there ends in one sentence; with room, it goes on to the same bits."""
+    """A disk of ever more room, and nobody who looks at that before: each write in turn is the one that is refused."""
     if not may_mount():
         return 0
     prepare(folder)
     end_of(begin("training", folder / "whole"))
-    right, bad, tried, ended = outcome("training", folder / "whole"), [], 0, 0
+    right, bad, ended, sentences = outcome("training", folder / "whole"), [], 0, set()
     most = sum(path.stat().st_size for path in (folder / "whole").rglob("*") if path.is_file())
-    for size in sorted({*range(20_000, 400_000, 40_000), *(int(most * share / 24) for share in range(1, 30))}):
+    sizes = sorted({*range(8_000, 400_000, 40_000), *(int(most * share / 30) for share in range(1, 46))})
+    for size in sizes:
         with small_disk(folder / "disk", size) as disk:
-            shutil.copytree(folder / "scenes", folder / "disk scenes", dirs_exist_ok=True)
-            code, said = end_of(begin("training", disk))
-            tried += 1
-            errors = [line for line in said.splitlines() if line.startswith("error: ")]
-            if code == 0:
-                continue
-            ended += 1
-            if code != 2 or len(errors) != 1 or "Traceback" in said:
-                bad.append(f"{size} bytes: code {code}, {said[-400:]}")
-                continue
-            subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
-            code, said = end_of(begin("training", disk))
+            code, said = end_of(begin("training", disk, unlooked=True))
             if code:
-                bad.append(f"{size} bytes, then room: code {code}, {said[-400:]}")
-                continue
-            found = outcome("training", disk)
-            if wrong := sorted(name for name in right if found.get(name) != right[name]):
-                bad.append(f"{size} bytes, then room: {', '.join(wrong)} differ")
-    print(*bad, sep="\n")
-    print(f"{tried} sizes of a disk, {ended} too small: {ended - len(bad)} ended in one sentence, and with room in the "
-          "same bits")  # fmt: skip
-    return int(bool(bad))
+                ended += 1
+                sentences.add(re.sub(r".*/disk/|[0-9.]+ ", "", said.partition("error: ")[2]).partition(" (")[0])
+                wrong = sentence(code, said)
+                subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+                wrong = wrong or went_on(right, disk)
+            else:
+                wrong = unlike(right, disk)
+            bad += [f"{size} bytes: {wrong}"] if wrong else []
+    print("refused:", *sorted(sentences), sep="\n    ")
+    return told_of(bad, f"{len(sizes)} sizes of a disk, {ended} too small: {len(sizes) - len(bad)} came to the same "
+                        "bits, those after one sentence and with room")  # fmt: skip
 
 
 def vanish(given: argparse.Namespace, folder: Path) -> int:
@@ -325,15 +340,10 @@ def vanish(given: argparse.Namespace, folder: Path) -> int:
     end_of(begin("training", folder / "whole"))
     right, bad, chance = outcome("training", folder / "whole"), [], random.Random(given.seed)
     files = [path for path in sorted(scenes.rglob("*")) if path.is_file() and "settings" not in path.name]
-    ends = {"went on": 0, "one sentence": 0}
-    trials = 30
+    trials, ended = 30, 0
     for trial in range(trials):
         own, path = folder / f"run {trial}", chance.choice(files)
-        content = path.read_bytes()
-        process = begin("training", own)
-        last = own / "run" / "last.safetensors"
-        while process.poll() is None and not last.is_file():
-            time.sleep(0.005)
+        content, process = path.read_bytes(), begin_to_learn(own)
         time.sleep(chance.uniform(0, 1.5))
         damage = chance.choice(["vanishes", "is cut", "is other bytes"])
         if damage == "vanishes":
@@ -341,75 +351,65 @@ def vanish(given: argparse.Namespace, folder: Path) -> int:
         else:
             path.write_bytes(content[: len(content) // 2] if damage == "is cut" else bytes(reversed(content)))
         code, said = end_of(process)
-        errors = [line for line in said.splitlines() if line.startswith("error: ")]
-        name = f"{path.relative_to(scenes)} {damage}"
-        if code not in (0, 2) or (code == 2 and len(errors) != 1) or "Traceback" in said:
-            bad.append(f"{name}: code {code}, {said[-400:]}")
-        ends["went on" if code == 0 else "one sentence"] += 1
         path.write_bytes(content)
-        if code == 2:
-            code, said = end_of(begin("training", own))
-            if code:
-                bad.append(f"{name}, brought back: code {code}, {said[-400:]}")
-                continue
-        found = outcome("training", own)
-        # A proposal that is damaged is computed anew, to the same bits.
-        if wrong := sorted(one for one in right if found.get(one) != right[one]):
-            bad.append(f"{name}: {', '.join(wrong)} differ")
-    print(*bad, sep="\n")
-    print(f"{trials} files that vanish or change: {ends['went on']} runs went on, {ends['one sentence']} ended in one "
-          f"sentence and went on afterwards; {trials - len(bad)} came to the same bits")  # fmt: skip
-    return int(bool(bad))
+        ended += code != 0
+        wrong = sentence(code, said) or went_on(right, own) if code else unlike(right, own)
+        bad += [f"{path.relative_to(scenes)} {damage}: {wrong}"] if wrong else []
+    return told_of(bad, f"{trials} files that vanish or change: {trials - ended} runs went on, {ended} ended in one "
+                        f"sentence and went on afterwards; {trials - len(bad)} came to the same bits")  # fmt: skip
+
+
+def begin_to_learn(folder: Path) -> subprocess.Popen:
+    """Begin a training and wait for its first checkpoint."""
+    process = begin("training", folder)
+    while process.poll() is None and not (folder / "run" / "last.safetensors").is_file():
+        time.sleep(0.005)
+    return process
 
 
 def shared(given: argparse.Namespace, folder: Path) -> int:
-    """Two searches and two trainings at once on one folder of proposals that is empty, and one of them is killed."""
+    """Three trainings at once on one folder of proposals that is empty, and one of them is killed."""
     prepare(folder)
     end_of(begin("training", folder / "whole"))
     right, bad, trials = outcome("training", folder / "whole"), [], 5
-    kept = {path.relative_to(folder): path.read_bytes() for path in (folder / "scenes/proposals").rglob("*.boxes")}
+    proposals = folder / "scenes" / "proposals"
+    kept = {path.name: path.read_bytes() for path in proposals.rglob("*.boxes")}
     for trial in range(trials):
-        shutil.rmtree(folder / "scenes" / "proposals")
+        shutil.rmtree(proposals)
         three = [begin("training", folder / f"{trial} {name}") for name in "abc"]
         time.sleep(random.Random(trial).uniform(1, 3))
         three[2].kill()
         three[2].communicate()
         for name, process in zip("ab", three, strict=False):
             code, said = end_of(process)
-            found = outcome("training", folder / f"{trial} {name}") if not code else {}
-            if wrong := sorted(one for one in right if found.get(one) != right[one]):
-                bad.append(f"trial {trial} {name}: code {code}, {', '.join(wrong)} differ {said[-300:]}")
-        found = {p.relative_to(folder): p.read_bytes() for p in (folder / "scenes/proposals").rglob("*.boxes")}
-        if found != kept:
+            wrong = f"code {code}, {said[-300:]}" if code else unlike(right, folder / f"{trial} {name}")
+            bad += [f"trial {trial} {name}: {wrong}"] if wrong else []
+        if {path.name: path.read_bytes() for path in proposals.rglob("*.boxes")} != kept:
             bad.append(f"trial {trial}: the proposals differ")
-    print(*bad, sep="\n")
-    print(f"{2 * trials} runs, two at a time and a third that is killed, on one folder of proposals: "
-          f"{2 * trials - len(bad)} came to the same bits")  # fmt: skip
-    return int(bool(bad))
+    return told_of(bad, f"{2 * trials} runs, two at a time and a third that is killed, on one folder of proposals: "
+                        f"{2 * trials - len(bad)} came to the same bits")  # fmt: skip
 
 
 def clock(given: argparse.Namespace, folder: Path) -> int:
-    """Between a run's beginning and its going on, all files are dated into the future, as by a clock set back."""
+    """Between a run's beginning and its going on all files are dated ahead or back, as a clock that is set leaves them.
+
+    The system's own clock is left alone.
+    """
     prepare(folder)
     end_of(begin("training", folder / "whole"))
     right, bad, trials = outcome("training", folder / "whole"), [], 6
     for trial in range(trials):
         own = folder / f"run {trial}"
-        process = begin("training", own)
-        while process.poll() is None and not (own / "run" / "last.safetensors").is_file():
-            time.sleep(0.01)
+        process = begin_to_learn(own)
         process.kill()
         process.communicate()
-        ahead = time.time() + (-1) ** trial * 10 ** (3 + trial)  # an hour to years, ahead and behind
+        away = (-1) ** trial * 10 ** (3 + trial)  # an hour to years, ahead and behind
         for path in [*own.rglob("*"), *(folder / "scenes").rglob("*")]:
-            os.utime(path, (ahead, ahead))
-        code, said = end_of(begin("training", own))
-        found = outcome("training", own) if not code else {}
-        if wrong := sorted(one for one in right if found.get(one) != right[one]):
-            bad.append(f"{ahead - time.time():+.0f} s: code {code}, {', '.join(wrong)} differ {said[-300:]}")
-    print(*bad, sep="\n")
-    print(f"{trials} runs between whose beginning and end the clock was set: {trials - len(bad)} came to the same bits")
-    return int(bool(bad))
+            os.utime(path, (time.time() + away,) * 2)
+        if wrong := went_on(right, own):
+            bad.append(f"{away:+} s: {wrong}")
+    return told_of(bad, f"{trials} runs whose files were dated away between their beginning and their end: "
+                        f"{trials - len(bad)} came to the same bits")  # fmt: skip
 
 
 def readonly(given: argparse.Namespace, folder: Path) -> int:
@@ -418,41 +418,24 @@ def readonly(given: argparse.Namespace, folder: Path) -> int:
         return 0
     prepare(folder)
     end_of(begin("training", folder / "whole"))
-    right, bad = outcome("training", folder / "whole"), []
-
-    def sentence(name: str, code: int, said: str) -> None:
-        errors = [line for line in said.splitlines() if line.startswith("error: ")]
-        if code != 2 or len(errors) != 1 or "Traceback" in said:
-            bad.append(f"{name}: code {code}, {said[-400:]}")
-
+    right, wrong = outcome("training", folder / "whole"), {}
     with mounted_readonly(folder / "scenes"):
-        code, said = end_of(begin("training", folder / "a"))
-        found = outcome("training", folder / "a") if not code else {}
-        if wrong := sorted(one for one in right if found.get(one) != right[one]):
-            bad.append(f"data read-only: code {code}, {', '.join(wrong)} differ {said[-300:]}")
+        wrong["training on data that may only be read"] = went_on(right, folder / "a")
         for task in ("evaluation", "proposals"):
             code, said = end_of(begin(task, folder / "b"))
-            if code:
-                bad.append(f"data read-only, {task}: code {code}, {said[-300:]}")
-    for task in TASKS:
-        (folder / "c").mkdir(exist_ok=True)
-        with mounted_readonly(folder / "c"):
-            sentence(f"{task} into a folder that may only be read", *end_of(begin(task, folder / "c")))
+            wrong[f"{task} of data that may only be read"] = said[-300:] if code else ""
+    (folder / "c").mkdir()
+    with mounted_readonly(folder / "c"):
+        for task in TASKS:
+            wrong[f"{task} into a folder that may only be read"] = sentence(*end_of(begin(task, folder / "c")))
     with mounted_readonly(folder / "a"):
-        sentence("a finished run, gone on with", *end_of(begin("training", folder / "a")))
-    (folder / "d").mkdir()
-    process = begin("training", folder / "d")
-    while process.poll() is None and not (folder / "d" / "run" / "last.safetensors").is_file():
-        time.sleep(0.01)
+        wrong["a finished run, gone on with"] = sentence(*end_of(begin("training", folder / "a")))
+    process = begin_to_learn(folder / "d")
     with mounted_readonly(folder / "d"):
-        sentence("a run whose folder becomes read-only", *end_of(process))
-    code, said = end_of(begin("training", folder / "d"))
-    found = outcome("training", folder / "d") if not code else {}
-    if wrong := sorted(one for one in right if found.get(one) != right[one]):
-        bad.append(f"then writable again: code {code}, {', '.join(wrong)} differ {said[-300:]}")
-    print(*bad, sep="\n")
-    print(f"10 ways to meet a folder that may only be read: {10 - len(bad)} well")
-    return int(bool(bad))
+        wrong["a run whose folder becomes read-only"] = sentence(*end_of(process))
+    wrong["and may be written again"] = went_on(right, folder / "d")
+    bad = [f"{name}: {words}" for name, words in wrong.items() if words]
+    return told_of(bad, f"{len(wrong)} ways to meet a folder that may only be read: {len(wrong) - len(bad)} well")
 
 
 @contextlib.contextmanager

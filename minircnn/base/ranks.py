@@ -14,13 +14,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from minircnn.base.errors import InputError
 
 Item = TypeVar("Item")
 # What mpiexec, srun and their kin tell each process that they start: MPICH and Intel, Open MPI, PMIx, Cray.
 STARTED_BY_MPI = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PALS_RANKID")
+HOW_MANY = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")  # and how many they are
 TURNS = 200  # of looking, before a waiting process lies down
 NAP = 100e-6, 2e-3  # seconds, the first and the longest; each is a little longer than the one before
 LONGER = 1.1
@@ -71,7 +72,18 @@ class Ranks:
         for number in (signal.SIGINT, signal.SIGTERM):  # rank 0 decides when to stop
             signal.signal(number, signal.SIG_IGN)
         while order := self._order(None):
-            self._call(*pickle.loads(order))
+            try:
+                asked = pickle.loads(order)  # which may open files, that this machine must have as well
+            except TOLD as error:
+                self._give_up(f"on rank {self.rank}: {error}")
+            self._call(*asked)
+
+    def _give_up(self, sentence: str) -> NoReturn:
+        """End all ranks, where the others may be waiting for this one."""
+        sys.stderr.write(f"error: {sentence}\n")
+        sys.stderr.flush()
+        self.comm.Abort(2)
+        raise SystemExit(2)
 
     def _order(self, order: bytes | None) -> bytes:
         """Rank 0 gives it, the others get it; empty is the end."""
@@ -91,9 +103,11 @@ class Ranks:
             result = function(self, *arguments)
         except TOLD as error:
             result = error
-        except BaseException:
+        except BaseException as error:
             if self.rank == 0:
                 raise  # which ends in `end`
+            if isinstance(error, MemoryError):
+                self._give_up(f"memory ran out on rank {self.rank}; give fewer ranks to a machine, or smaller images")
             traceback.print_exc()
             self.comm.Abort(1)
         self.meet()
@@ -152,6 +166,8 @@ class Ranks:
         if self.size == 1:
             return
         if self._asking:  # it was stopped amid something in which the others wait for it
+            if sys.exc_info()[0] is not None:
+                traceback.print_exc()  # nobody else will have the time
             sys.stdout.flush()
             sys.stderr.flush()
             self.comm.Abort(code or 1)
@@ -181,9 +197,10 @@ def join_ranks() -> Ranks:
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
+        if any(os.environ.get(name) == "1" for name in HOW_MANY):  # as srun starts many a program
+            return _ranks
         raise InputError(
-            f"mpiexec started this process, and MPI cannot be used ({error}); install it with: "
-            'pip install "minircnn[mpi]"'
+            f"mpiexec started this process, and MPI cannot be used ({error}); install it with: pip install mpi4py mpich"
         ) from None
     _ranks = Ranks(MPI.COMM_WORLD)
     if hasattr(os, "sched_setaffinity"):

@@ -4,7 +4,6 @@ Heavy modules are imported inside the commands, so that `minircnn --help` answer
 """
 
 import sys
-import traceback
 from typing import Annotated, Any
 
 import typer
@@ -89,17 +88,16 @@ def main() -> None:
     """Run the command line; what the user caused ends in one sentence and exit code 2."""
     prepare_streams()
     try:
-        if join_ranks().rank:
-            return ranks().serve()
-        code = _run()
+        everybody = join_ranks()
     except InputError as error:  # there is no MPI
         sys.exit(complain(str(error)))
-    except BaseException:
-        if ranks().size > 1:
-            traceback.print_exc()
-            ranks().end(1)
-        raise
-    ranks().end(code)
+    if everybody.rank:
+        return everybody.serve()
+    code = 1
+    try:
+        code = _run()
+    finally:
+        everybody.end(code)
     sys.exit(code)
 
 

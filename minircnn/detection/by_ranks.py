@@ -23,6 +23,7 @@ def detect_by_ranks(
     everybody = ranks()
     everybody.kept["detector"], everybody.kept["progress"] = model, progress
     found = everybody.together(_detect, outline(model), samples, proposals_of, settings, stage)
+    del everybody.kept["detector"]
     return [found[i % everybody.size][i // everybody.size] for i in range(len(samples))]
 
 
@@ -36,8 +37,8 @@ def _detect(
 ) -> list[Detections]:
     model = ranks.kept["detector"] if ranks.rank == 0 else build_elsewhere(given)
     hand_out_weights(ranks, model)
-    tell, own, found = ranks.kept.get("progress", silent), samples[ranks.rank :: ranks.size], list[Detections]()
-    for sample in own:
+    tell, found = ranks.kept.get("progress", silent), list[Detections]()
+    for sample in ranks.share(samples):
         proposals = None if proposals_of is None else proposals_of(sample)
         found.append(detect(model, read_image(sample.image_path), proposals, settings))
         tell(stage, min(len(found) * ranks.size, len(samples)), len(samples), "")

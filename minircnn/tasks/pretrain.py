@@ -15,14 +15,13 @@ import numpy as np
 from minircnn.base.errors import InputError, NotFinite
 from minircnn.base.files import check_target
 from minircnn.base.progress import Progress, silent
-from minircnn.base.ranks import ranks
 from minircnn.fashion.crops import CROP_CLASSES, SIDES, CropMaterial
 from minircnn.fashion.materials import CLASS_NAMES
 from minircnn.models import vgg_small
 from minircnn.models.crop_classifier import CropClassifier, Crops
 from minircnn.training.loop import take_steps
 from minircnn.training.optim import SGD, StepSchedule
-from minircnn.training.spread import Part, Spread
+from minircnn.training.spread import Part, Spread, by_parts
 from minircnn.training.steps import Steps, train_step
 from minircnn.weights.architecture import FORMAT
 from minircnn.weights.backbone_file import Backbone, save_backbone
@@ -212,7 +211,7 @@ class CropSteps(Steps):
 
     def learn(self, lr: float) -> dict[str, float]:
         """The loss of the step's crops."""
-        if self.settings.sum == "plain" and ranks().size == 1:
+        if not by_parts(self.settings.sum):
             return self.learn_crops(lr, self.settings.side(self.step))
         if self.spread is None:
             self.spread = Spread.begin(self, self.settings.sum == "plain", CropSteps, self.material, self.settings)

@@ -183,7 +183,7 @@ def _fill(
         tell(stage, min(done * ranks.size, len(samples)), len(samples), words)
 
     try:
-        return cache.fill(samples[ranks.rank :: ranks.size], workers, skip_bad, progress, stage)
+        return cache.fill(ranks.share(samples), workers, skip_bad, progress, stage)
     except _Elsewhere:
         return []
     except InputError:

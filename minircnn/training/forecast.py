@@ -43,12 +43,15 @@ def _step_seconds(training: Training) -> float:
         began = time.perf_counter()
         model.train()
         images = steps.next_images()
-        batch = steps.batch_of(images[: -(-len(images) // ranks().size)], model.rng)  # a rank's share
-        if model.can_learn_from(batch):
-            model.losses(batch)
-            model.backward()
-            if all(np.isfinite(np.asarray(parameter.grad)).all() for parameter in steps.optimiser.parameters.values()):
-                steps.optimiser.step(0.0)  # 0 times infinity would be no number, in the weights
+        own = images[: -(-len(images) // ranks().size)]  # a rank's share
+        for together in [own] if training.settings.sum == "plain" else [[image] for image in own]:
+            batch = steps.batch_of(together, model.rng)
+            if model.can_learn_from(batch):
+                model.losses(batch)
+                model.backward()
+        gradients = [parameter.grad for parameter in steps.optimiser.parameters.values()]
+        if all(gradient is not None and np.isfinite(gradient).all() for gradient in gradients):
+            steps.optimiser.step(0.0)  # 0 times infinity would be no number, in the weights
         seconds = time.perf_counter() - began
     model.rng.bit_generator.state, steps.order, steps.position = before
     return seconds

@@ -30,6 +30,11 @@ Figures = dict[str, float]
 Gradients = dict[str, np.ndarray]
 
 
+def by_parts(sum: str) -> bool:
+    """Whether a step's gradient is added part by part, with `TrainSettings.sum`."""
+    return sum == "tree" or ranks().size > 1
+
+
 class Spread:
     """Takes the steps of `steps` on all ranks, each its parts. `Spread.begin` makes it, rank 0 calls `learn`.
 
@@ -100,7 +105,7 @@ class Spread:
                     model.rng = rng
                     try:
                         figures = self._losses(batch)
-                    except NotFinite as caught:
+                    except (InputError, OSError) as caught:  # NotFinite; or the disk refuses what is shown of it
                         error = caught
                 if last or error is not None:
                     self.ranks.agree(error)  # from here on others receive what this rank computes
@@ -204,8 +209,13 @@ def _merge(
 
 def _prepare(ranks: Ranks, plain: bool, build: Callable[..., "Steps"], arguments: tuple) -> None:
     """On each rank: the steps, with rank 0's weights, and its velocities of this rank's slices."""
-    if ranks.rank:
-        ranks.kept["steps"] = build(*arguments)
+    error = None
+    try:
+        if ranks.rank:
+            ranks.kept["steps"] = build(*arguments)
+    except (InputError, OSError) as caught:
+        error = caught
+    ranks.agree(error)
     steps = ranks.kept["steps"]
     spread = ranks.kept["spread"] = Spread(steps, ranks, plain)
     if ranks.size == 1:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from minircnn.base.errors import NotFinite
-from minircnn.base.ranks import ranks
 from minircnn.data import Samples
 from minircnn.models import Batch, FasterRCNN, FastRCNN, Model
 from minircnn.models.crop_classifier import Crops
@@ -26,7 +25,7 @@ from minircnn.training.first_weights import fit_first_weights
 from minircnn.training.freeze import freeze
 from minircnn.training.optim import SGD
 from minircnn.training.settings import TrainSettings
-from minircnn.training.spread import Part, Spread
+from minircnn.training.spread import Part, Spread, by_parts
 from minircnn.weights.elsewhere import Outline, build_elsewhere, outline
 
 
@@ -185,7 +184,7 @@ class DetectorSteps(Steps):
 
     def learn(self, lr: float) -> dict[str, float]:
         """The losses of the next minibatch, and what the model says besides."""
-        if self.settings.sum == "tree" or ranks().size > 1:
+        if by_parts(self.settings.sum):
             return self._learn_in_parts(lr)
         batch, self.said = self.next_batch(), ""
         if not self.detector.can_learn_from(batch):
