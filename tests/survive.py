@@ -5,7 +5,7 @@
     python tests/survive.py full        a disk that is full, at each write of a training
     python tests/survive.py vanish      images, annotations and proposals that vanish or change while a run reads them
     python tests/survive.py shared      two runs on one folder of proposals at once
-    python tests/survive.py clock       files that seem to come from tomorrow or long ago, as a clock that is set leaves them
+    python tests/survive.py clock       files from tomorrow or long ago, as a clock that is set leaves them
     python tests/survive.py readonly    folders that may only be read
     python tests/survive.py memory      10,000 steps: does memory grow?
     python tests/survive.py detections  1,000 detections: does memory grow?
